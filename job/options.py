@@ -50,6 +50,7 @@ class ExportFormatOption(StrEnum):
     KERAS = "keras"
     SAVED_MODEL = "saved_model"
     LITERT = "litert"
+    LITERT_INT8 = "litert_int8"
     ONNX = "onnx"
 
 

@@ -35,7 +35,7 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
         "transform": [*runners, "imports", "fitting", "writing", "comparing", "sealing"],
         "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
         "evaluator": [
-            *(*runners, "imports", "loading", "predicting", "infra validation", "scoring", "slicing", "robustness"),
+            *(*runners, "imports", "loading", "predicting", "scoring", "slicing", "robustness", "infra validation"),
             *("writing", "sealing"),
         ],
         "visualizer": [*runners, "imports", "reading", "inference", "drawing", "report", "sealing"],

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, NonNegative, Sha256, Statement
 
-ExportFormat = Literal["keras", "saved_model", "litert", "onnx"]
+ExportFormat = Literal["keras", "saved_model", "litert", "litert_int8", "onnx"]
 MAX_LAYERS_LISTED = 20
 
 
@@ -86,6 +86,8 @@ class Export(Statement):
     largest_difference: NonNegative
     """Between two probabilities."""
     tolerance: NonNegative
+    same_class: Fraction
+    """The fraction of the images that both assign to the same class."""
 
 
 class Model(Artifact):
@@ -146,6 +148,11 @@ class Model(Artifact):
     def saved_model(self) -> str | None:
         """The directory of the SavedModel, whose default signature takes raw images, or None."""
         return next((export.file for export in self.exports if export.format == "saved_model"), None)
+
+    @property
+    def quantized(self) -> str | None:
+        """The LiteRT file with 8-bit integers, or None."""
+        return next((export.file for export in self.exports if export.format == "litert_int8"), None)
 
     def file_names(self) -> tuple[str, ...]:
         augmented = None if self.augmented is None else self.augmented.file

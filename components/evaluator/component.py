@@ -1,6 +1,7 @@
 """Evaluator: scores a model on the test split and decides whether it is blessed."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from components.artifacts import Artifact, Evaluation, Model, PairedComparison, Stored, TransformedExamples
@@ -51,47 +52,54 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.calibration import calibrate_predictions
             from components.evaluator.evaluation import make_evaluation, write_evaluation
             from components.evaluator.image_properties import measure_batches
-            from components.evaluator.infra_validation import validate_infra
+            from components.evaluator.infra_validation import serve_model
             from components.evaluator.metrics import apply_functions
             from components.evaluator.predictions import predict_split
+            from components.evaluator.quantized import evaluate_quantized
             from components.evaluator.robustness import measure_robustness
             from components.evaluator.slices import group_images, make_slices
             from components.inference.predictor import import_libraries, load_predictor
             from components.inference.split_images import open_pictures
             from components.inference.transform_graph import apply_numpy, input_graph
 
-            import_libraries(model)
         check_compatible(transformed.artifact, model.artifact)
         config, splits, names = self.config, transformed.artifact.splits, transformed.artifact.class_names
-        with context.timed("loading"):
-            predict = load_predictor(model)
-        with context.timed("predicting"):
-            predictions = predict_split(predict, transformed, splits.test, context)
-            validation = predict_split(predict, transformed, splits.validation, context)
         comparison = infra = None
-        if baseline is not None:
-            comparison = compare(predictions, baseline, significance=config.significance, functions=config.metrics)
-        if model.artifact.saved_model is not None and config.infra_validation.images:
-            with context.timed("infra validation"):
-                expected = predictions.probabilities[: config.infra_validation.images]
-                infra = validate_infra(model, transformed, expected, context)
-        context.termination.check()
-        with context.timed("scoring"):
-            predictions, calibration = calibrate_predictions(predictions, validation, apply=config.temperature_scaling)
-            further = apply_functions(config.metrics, predictions.labels, predictions.probabilities, context)
-        pictures, to_input = open_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
-        with context.timed("slicing"):
-            properties = measure_batches(pictures.batches(1000))
-            properties |= group_images(config.slices, pictures.batches(1000), predictions.labels)
-            slices = make_slices(predictions.labels, predictions.classes, names, properties)
-        with context.timed("robustness"):
-            robustness = measure_robustness(
-                lambda images: predict(apply_numpy(to_input, images)),
-                pictures,
-                config.robustness,
-                images_predicted=splits.test.count + splits.validation.count,
-                check=context.termination.check,
-            )
+        with serve_model(model, transformed, config.infra_validation.images, context) as served:
+            with context.timed("imports"):
+                import_libraries(model)
+            with context.timed("loading"):
+                predict = load_predictor(model)
+            with context.timed("predicting"):
+                predictions = predict_split(predict, transformed, splits.test, context)
+                validation = predict_split(predict, transformed, splits.validation, context)
+            if baseline is not None:
+                comparison = compare(predictions, baseline, significance=config.significance, functions=config.metrics)
+            context.termination.check()
+            with context.timed("quantized export") if model.artifact.quantized else nullcontext():
+                quantized = evaluate_quantized(model, transformed, predictions, context)
+            uncalibrated = predictions.probabilities
+            with context.timed("scoring"):
+                predictions, calibration = calibrate_predictions(
+                    predictions, validation, apply=config.temperature_scaling
+                )
+                further = apply_functions(config.metrics, predictions.labels, predictions.probabilities, context)
+            pictures, to_input = open_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
+            with context.timed("slicing"):
+                properties = measure_batches(pictures.batches(1000))
+                properties |= group_images(config.slices, pictures.batches(1000), predictions.labels)
+                slices = make_slices(predictions.labels, predictions.classes, names, properties)
+            with context.timed("robustness"):
+                robustness = measure_robustness(
+                    lambda images: predict(apply_numpy(to_input, images)),
+                    pictures,
+                    config.robustness,
+                    images_predicted=splits.test.count + splits.validation.count,
+                    check=context.termination.check,
+                )
+            if served is not None:
+                with context.timed("infra validation"):
+                    infra = served.validate(uncalibrated)
         with context.timed("scoring"):
             evaluation = make_evaluation(
                 predictions,
@@ -103,6 +111,7 @@ class Evaluator(Component[EvaluatorConfig]):
                 slices=slices,
                 robustness=robustness,
                 infra_validation=infra,
+                quantized=quantized,
                 baseline=comparison,
             )
         with context.timed("writing"):

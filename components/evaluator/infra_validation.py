@@ -1,4 +1,4 @@
-"""Infra validation: compares the SavedModel, served in a process that has only TensorFlow, with the model in memory."""
+"""Infra validation: compares the SavedModel, served by TensorFlow's C library, with the model in memory."""
 
 import errno
 import os
@@ -6,6 +6,9 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ from components.base.component import Context
 from components.base.errors import ResourceError
 from components.evaluator import serving_process
 from components.inference.split_images import read_raw
-from components.runtime.child_process import run_child
+from components.runtime.child_process import Child, start_child
 from components.runtime.resources import cpu_limit
 from components.runtime.tensorflow import without_wildcards
 
@@ -31,36 +34,37 @@ MACHINE_FAILURES = (
 """Text of errors that are not due to the model."""
 
 
-def validate_infra(
-    model: Stored[Model], transformed: Stored[TransformedExamples], probabilities: NDArray[np.float32], context: Context
-) -> InfraValidation:
-    """Load the SavedModel in a separate process, send raw test images to it, and compare the predictions.
+class ServedModel:
+    """A SavedModel that a separate process serves, created by `serve_model`."""
 
-    The speed goes to the run's observations, not to the artifact, because it differs between runs: `latency_ms` is the
-    median of single images, and `images_per_second` of all images in one request.
+    def __init__(self, child: Child, directory: Path, results: Path, images: int, context: Context) -> None:
+        self._child = child
+        self._directory = directory
+        self._results = results
+        self._images = images
+        self._context = context
 
-    `probabilities` are those of the model in memory for the first test images, float32 [count, classes].
+    def validate(self, probabilities: NDArray[np.float32]) -> InfraValidation:
+        """Send the images to the process, and compare its predictions with those of the model in memory.
 
-    Raises:
-        ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.
-    """
-    assert model.artifact.saved_model is not None  # noqa: S101  (checked by the caller)
-    directory = model.directory / model.artifact.saved_model
-    failure, difference = "", None
-    with tempfile.TemporaryDirectory() as scratch, without_wildcards(directory) as saved_model:
-        raw, results = Path(scratch, "images.npy"), Path(scratch, "results.npz")
-        rows = slice(len(probabilities))
-        np.save(raw, read_raw(transformed, transformed.artifact.splits.test, rows), allow_pickle=False)
-        # -P: the modules in the script's folder must not hide libraries.
-        arguments = (saved_model, raw, results, cpu_limit(), os.getpid())
-        command = [sys.executable, "-P", serving_process.__file__, *map(str, arguments)]
+        The speed goes to the run's observations, not to the artifact, because it differs between runs: `latency_ms` is
+        the median of single images, and `images_per_second` of all images in one request.
+
+        `probabilities` are those of the model in memory for these test images, and possibly more: float32 [count,
+        classes].
+
+        Raises:
+            ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.
+        """
+        context, failure, difference = self._context, "", None
+        expected = probabilities[: self._images]
         try:
-            child = run_child(command, timeout_seconds=TIMEOUT_SECONDS, check=context.termination.check)
+            child = self._child.finish(timeout_seconds=TIMEOUT_SECONDS, check=context.termination.check)
             child.check_returncode()
-            with np.load(results, allow_pickle=False) as served:
-                difference = float(np.abs(served["probabilities"] - probabilities).max())
+            with np.load(self._results, allow_pickle=False) as served:
+                difference = float(np.abs(served["probabilities"] - expected).max())
                 context.observe("latency_ms", round(float(np.median(served["latencies"])) * 1000, 3))
-                context.observe("images_per_second", round(len(probabilities) / float(served["all_seconds"]), 1))
+                context.observe("images_per_second", round(len(expected) / float(served["all_seconds"]), 1))
         except subprocess.CalledProcessError as error:
             last_line = next(reversed(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
             if error.returncode < 0 or any(text in last_line for text in MACHINE_FAILURES):
@@ -73,20 +77,55 @@ def validate_infra(
             raise _not_validated(f"took more than {TIMEOUT_SECONDS:.0f} s") from error
         except (KeyError, ValueError):
             failure = "its predictions have another shape than the model's"
-    if difference is not None and not np.isfinite(difference):
-        failure, difference = "its predictions are not finite", None
-    return InfraValidation(
-        images=len(probabilities),
-        failure=failure,
-        largest_difference=difference,
-        tolerance=TOLERANCE,
-        size=sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()),
-    )
+        if difference is not None and not np.isfinite(difference):
+            failure, difference = "its predictions are not finite", None
+        return InfraValidation(
+            images=len(expected),
+            failure=failure,
+            largest_difference=difference,
+            tolerance=TOLERANCE,
+            size=sum(path.stat().st_size for path in self._directory.rglob("*") if path.is_file()),
+        )
+
+
+@contextmanager
+def serve_model(
+    model: Stored[Model], transformed: Stored[TransformedExamples], images: int, context: Context
+) -> Iterator[ServedModel | None]:
+    """Load the SavedModel in a separate process, for the first `images` test images, while the block runs.
+
+    Loading takes a second, on one processor: the block can predict meanwhile. Yields None if there is no SavedModel, or
+    if `images` is 0.
+
+    Raises:
+        ResourceError: if the installed TensorFlow has no C library.
+    """
+    if model.artifact.saved_model is None or not images:
+        yield None
+        return
+    directory = model.directory / model.artifact.saved_model
+    with tempfile.TemporaryDirectory() as scratch, without_wildcards(directory) as saved_model:
+        raw, results = Path(scratch, "images.npy"), Path(scratch, "results.npz")
+        sent = read_raw(transformed, transformed.artifact.splits.test, slice(images))
+        np.save(raw, sent, allow_pickle=False)
+        # -P: the modules in the script's folder must not hide libraries.
+        arguments = (_c_library(), saved_model, raw, results, cpu_limit(), os.getpid())
+        with start_child([sys.executable, "-P", serving_process.__file__, *map(str, arguments)]) as child:
+            yield ServedModel(child, directory, results, len(sent), context)
+
+
+def _c_library() -> Path:
+    """Return TensorFlow's C library, which is in all of its packages for Linux and macOS, without importing it."""
+    found = find_spec("tensorflow")
+    for folder in () if found is None else found.submodule_search_locations or ():
+        for path in Path(folder).glob("libtensorflow_cc.*"):
+            return path
+    raise _not_validated("needs libtensorflow_cc, which the installed TensorFlow does not contain")
 
 
 def _not_validated(problem: str) -> ResourceError:
     return ResourceError(
         f"the SavedModel cannot be validated: the process that serves it {problem}",
-        expected="memory, temporary files and time for a second process with TensorFlow",
+        expected="TensorFlow's C library, and memory, temporary files and time for a second process",
         remedy="give the job more, or set evaluator.infra_validation.images to 0",
     )

@@ -1,21 +1,108 @@
-"""Script that serves a SavedModel with TensorFlow alone, as a separate process.
+"""Script that serves a SavedModel with TensorFlow's C library, as a separate process.
 
-python serving_process.py SAVED_MODEL IMAGES.npy RESULTS.npz THREADS PARENT
+python serving_process.py LIBRARY SAVED_MODEL IMAGES.npy RESULTS.npz THREADS PARENT
 
-It does not use this package, and blocks the import of Keras: a model that works here works wherever TensorFlow is
-installed. IMAGES holds raw images, uint8. RESULTS gets `probabilities`, float32 [count, classes], the
-seconds of some requests of one image (`latencies`), and the seconds of one request of all images (`all_seconds`).
-PARENT is the id of the process with which this one ends.
+It uses neither this package, Keras nor TensorFlow's Python code, whose import takes seconds: a model that works here
+works with TensorFlow Serving and in other languages, which load it with the same functions of LIBRARY. IMAGES holds raw
+images, uint8. Requests begin when standard input is closed: until then, the job may use the processors for other work.
+RESULTS gets `probabilities`, float32 [count, classes], the seconds of some requests of one image (`latencies`), and the
+seconds of one request of all images (`all_seconds`). PARENT is the id of the process with which this one ends.
 """
 
 import ctypes
-import gc
 import os
 import signal
 import sys
 import time
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 PR_SET_PDEATHSIG = 1
+FLOAT, UINT8 = 1, 4
+"""Of `TF_DataType`."""
+RESOURCE_EXHAUSTED = 8
+"""Of `TF_Code`."""
+
+
+class Pointer(ctypes.c_void_p):
+    """An address, which ctypes would convert to an integer if it were a plain `c_void_p`."""
+
+
+class Buffer(ctypes.Structure):
+    """`TF_Buffer`"""
+
+    _fields_ = (("data", Pointer), ("length", ctypes.c_size_t), ("deallocator", Pointer))
+
+
+class Output(ctypes.Structure):
+    """`TF_Output`: a tensor of the graph."""
+
+    _fields_ = (("operation", Pointer), ("index", ctypes.c_int))
+
+
+class ServedModel:
+    """A SavedModel, loaded with TensorFlow's C API (tensorflow/c/c_api.h), that predicts raw images."""
+
+    def __init__(self, library: str, saved_model: str) -> None:
+        self._tf = tf = ctypes.CDLL(library)
+        for function in (
+            *(tf.TF_NewStatus, tf.TF_NewGraph, tf.TF_NewSessionOptions, tf.TF_LoadSessionFromSavedModel),
+            *(tf.TF_GraphOperationByName, tf.TF_AllocateTensor, tf.TF_TensorData),
+        ):
+            function.restype = Pointer
+        tf.TF_NewBuffer.restype = ctypes.POINTER(Buffer)
+        tf.TF_Message.restype = ctypes.c_char_p
+        tf.TF_TensorByteSize.restype = ctypes.c_size_t
+        self._status, self._graph, saved = tf.TF_NewStatus(), tf.TF_NewGraph(), tf.TF_NewBuffer()
+        tags, options = (ctypes.c_char_p * 1)(b"serve"), tf.TF_NewSessionOptions()
+        self._session = tf.TF_LoadSessionFromSavedModel(
+            options, None, os.fsencode(saved_model), tags, len(tags), self._graph, saved, self._status
+        )
+        self._check("load the SavedModel")
+        signature = _signature(ctypes.string_at(saved.contents.data, saved.contents.length))
+        self._images = self._tensor(signature.inputs["images"].name)
+        self._probabilities = self._tensor(signature.outputs["probabilities"].name)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return the probabilities of raw images, float32 [count, classes]."""
+        tf, shape = self._tf, (ctypes.c_int64 * images.ndim)(*images.shape)
+        sent, received = tf.TF_AllocateTensor(UINT8, shape, images.ndim, ctypes.c_size_t(images.nbytes)), Pointer()
+        ctypes.memmove(tf.TF_TensorData(sent), images.ctypes.data, images.nbytes)
+        inputs, outputs = ctypes.byref(self._images), ctypes.byref(self._probabilities)
+        tensors = inputs, ctypes.byref(sent), 1, outputs, ctypes.byref(received), 1
+        tf.TF_SessionRun(self._session, None, *tensors, None, 0, None, self._status)
+        tf.TF_DeleteTensor(sent)
+        self._check("predict")
+        if (kind := tf.TF_TensorType(received)) != FLOAT:
+            raise TypeError(f"the probabilities are of the type {kind}, not float32")
+        content = ctypes.string_at(tf.TF_TensorData(received), tf.TF_TensorByteSize(received))
+        tf.TF_DeleteTensor(received)
+        return np.frombuffer(content, np.float32).reshape(len(images), -1)
+
+    def _tensor(self, name: str) -> Output:
+        operation, _, index = name.partition(":")
+        if not (found := self._tf.TF_GraphOperationByName(self._graph, operation.encode())):
+            raise KeyError(f"the signature `serving_default` has no tensor `images` or no `probabilities`: {name}")
+        return Output(found, int(index))
+
+    def _check(self, action: str) -> None:
+        if code := self._tf.TF_GetCode(self._status):
+            message = self._tf.TF_Message(self._status).decode(errors="replace").replace("\n", " ")
+            error = MemoryError if code == RESOURCE_EXHAUSTED else RuntimeError
+            raise error(f"TensorFlow cannot {action}: {message}")
+
+
+def _signature(meta_graph: bytes) -> Any:
+    found = find_spec("tensorflow")
+    package = ModuleType("tensorflow")  # in place of the code of the package, which imports all of TensorFlow
+    package.__path__ = [] if found is None else [*(found.submodule_search_locations or ())]
+    sys.modules["tensorflow"] = package
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+    return MetaGraphDef.FromString(meta_graph).signature_def["serving_default"]
 
 
 def end_with(parent: int) -> None:
@@ -26,28 +113,24 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def main(saved_model: str, images_file: str, results_file: str, threads: str, parent: str) -> None:
+def main(library: str, saved_model: str, images_file: str, results_file: str, threads: str, parent: str) -> None:
     """Load the model, send requests to it, and write the results."""
     end_with(int(parent))
-    gc.disable()  # imported modules stay in memory: garbage collection takes a fifth of the time
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.modules["keras"] = None  # type: ignore[assignment]  # importing it raises an ImportError
-    import numpy as np
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(int(threads))
-    tf.config.threading.set_inter_op_parallelism_threads(int(threads))
-    for gpu in tf.config.list_physical_devices("GPU"):  # the job's own process uses memory of the GPU too
-        tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003
-    tf.config.experimental.enable_tensor_float_32_execution(False)  # noqa: FBT003  (as in the job's own process)
+    os.environ |= {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": threads,
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # the job's own process uses memory of the GPU too
+        "NVIDIA_TF32_OVERRIDE": "0",  # as in the job's own process
+    }
     images = np.load(images_file, allow_pickle=False)
-    signature = tf.saved_model.load(saved_model).signatures["serving_default"]
+    model = ServedModel(library, saved_model)
 
     def request(batch: np.ndarray) -> tuple[np.ndarray, float]:
         start = time.perf_counter()
-        probabilities = signature(images=tf.constant(batch))["probabilities"].numpy()
-        return probabilities, time.perf_counter() - start
+        return model.predict(batch), time.perf_counter() - start
 
+    sys.stdin.read()  # returns when it is closed
     for _ in range(5):  # not timed: the first requests allocate memory
         request(images[:1])
     latencies = [request(images[row : row + 1])[1] for row in np.arange(50) % len(images)]

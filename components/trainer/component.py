@@ -22,8 +22,8 @@ from components.trainer.network_function import NetworkFunction
 ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
 STEPS_FILE = "steps.csv"
-EXPORTED_COPIES = 5
-"""Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT and ONNX."""
+EXPORTED_COPIES = 6
+"""Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT, with int8, and ONNX."""
 
 
 class Trainer(Component[TrainerConfig]):
@@ -74,7 +74,7 @@ class Trainer(Component[TrainerConfig]):
             from components.io.history import write_history
             from components.trainer.augmented_images import write_augmented_images
             from components.trainer.checkpoint import open_checkpoints
-            from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
+            from components.trainer.export.export import REQUIRED_FORMATS, export_model, read_example_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.export.trial import try_exports
@@ -109,11 +109,11 @@ class Trainer(Component[TrainerConfig]):
                 initial_weights, frozen = prepare_weights(
                     network, config, init_from, train, inputs.class_names, context.progress
                 )
-            check_images = raw_check_images(transformed)
+            example_images = read_example_images(transformed)
             export_bytes = EXPORTED_COPIES * network.count_params() * 4
             if isinstance(config.network, NetworkFunction):  # every built-in network can be exported
                 with context.timed("trial export"), disk_space_guard(output, export_bytes, "a trial export"):
-                    try_exports(serving_model(network), formats, check_images, context)
+                    try_exports(serving_model(network), formats, example_images, context)
                 make_deterministic(tf, device)  # the trial computed exactly
             with context.timed("training"):
                 gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
@@ -132,7 +132,9 @@ class Trainer(Component[TrainerConfig]):
                 write_history(loop.history, output / HISTORY_FILE)
                 loop.step_history.write(output / STEPS_FILE)
                 augmented = write_augmented_images(config, train, output, classes=classes)
-                exports = export_model(serving_model(network), formats if output_is_kept else (), check_images, context)
+                exports = export_model(
+                    serving_model(network), formats if output_is_kept else (), example_images, context
+                )
         return Model(
             format="keras",
             built_by=config.network.use if isinstance(config.network, NetworkFunction) else "",
@@ -177,11 +179,11 @@ class Trainer(Component[TrainerConfig]):
         `require_packages`).
         """
         from components.inference.predictor import load_network
-        from components.trainer.export.export import export_model, raw_check_images
+        from components.trainer.export.export import export_model, read_example_images
         from components.trainer.export.serving_model import ServingModel
 
         network, inputs = load_network(model), transformed.artifact  # first: imports TensorFlow without its log
-        images = raw_check_images(transformed)
+        images = read_example_images(transformed)
         serving_model = ServingModel.from_network(
             network, inputs.graph, model.artifact.test_time_shift, inputs.picture_shape
         )

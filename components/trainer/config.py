@@ -20,6 +20,7 @@ from components.trainer.optimizer import AdamConfig, Optimizer
 
 Strategy = Literal["one_device", "mirrored", "multi_worker"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+OptionalFormat = Literal["litert", "litert_int8", "onnx"]
 
 
 class CheckpointConfig(ComponentConfig):
@@ -85,11 +86,9 @@ class TrainerConfig(ComponentConfig):
     """Images that fit in it are shuffled all together, others block by block; by default the job's budget."""
     seed: Seed = 0
     """Determines weights, dropout, augmentation and the order of images; by default the job's seed."""
-    exports: Annotated[tuple[Literal["litert", "onnx"], ...], AfterValidator(lambda names: tuple(sorted({*names})))] = (
-        "litert",
-    )
-    """Formats to write in addition to the `.keras` file and the SavedModel: `litert`, `onnx` (needs the extra `onnx`),
-    both or neither."""
+    exports: Annotated[tuple[OptionalFormat, ...], AfterValidator(lambda names: tuple(sorted({*names})))] = ("litert",)
+    """Formats to write in addition to the `.keras` file and the SavedModel: any of `litert`, `litert_int8` (weights and
+    activations are 8-bit integers) and `onnx` (needs the extra `onnx`), or none."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """How often to save a checkpoint; it does not affect the result."""
 

@@ -27,15 +27,17 @@ def prepare_weights(
     progress: Progress,
 ) -> tuple[InitialWeights | None, tuple[str, ...]]:
     """Whiten, load initial weights and freeze layers as configured; return both as the Model artifact states them."""
-    initial_weights, patterns = None, config.freeze
+    initial_weights: InitialWeights | None = None
+    whitened: tuple[str, ...] = ()
     if isinstance(config.network, NetworkConfig) and config.network.whitening:
         whiten(network, train, crop=config.network.crop)
-        patterns = (WHITENED_LAYER, *patterns)
+        whitened = (WHITENED_LAYER,)
     if config.init_from is not None or model is not None:
         initial_weights = load_initial_weights(network, model, class_names=class_names)
         progress.message(f"initial weights: {initial_weights.describe()}")
-    frozen = freeze_layers(network, patterns)
-    if at_random := [name for name in frozen if initial_weights and name in initial_weights.not_loaded]:
+    frozen = freeze_layers(network, (*whitened, *config.freeze))
+    at_random = [name for name in frozen if initial_weights and name in initial_weights.not_loaded]
+    if at_random := [name for name in at_random if name not in whitened]:
         progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
     return initial_weights, frozen
 

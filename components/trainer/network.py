@@ -1,9 +1,10 @@
-"""The built-in network: three convolutions with max-pooling, two dense layers, softmax."""
+"""The built-in network: convolutions with max-pooling, dense layers, softmax."""
 
 import hashlib
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
@@ -14,6 +15,22 @@ POOLING_STRIDE = 2
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Kernel = Annotated[int, Field(strict=True, ge=1, le=15)]
 Padding = Literal["same", "valid"]
+MAX_CONVOLUTIONS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution:
+    """A convolution of the built-in network, and whether max-pooling follows it."""
+
+    filters: int
+    kernel: int
+    padding: Padding
+    is_pooled: bool
+
+    @property
+    def border(self) -> int:
+        """Pixels that are missing in height and width of the output."""
+        return self.kernel - 1 if self.padding == "valid" else 0
 
 
 class NetworkConfig(ComponentConfig):
@@ -22,17 +39,20 @@ class NetworkConfig(ComponentConfig):
     crop: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
     """Pixels that are removed from each side of an image before the first convolution, which saves their work: the
     border of an MNIST image is empty. Predictions still take whole images."""
-    filters: tuple[Units, Units, Units] = (32, 64, 64)
+    filters: Annotated[tuple[Units, ...], Field(min_length=1, max_length=MAX_CONVOLUTIONS)] = (32, 64, 64)
     """Filters of each convolution."""
-    kernels: tuple[Kernel, Kernel, Kernel] = (3, 3, 3)
-    """Height and width of each convolution's kernels, in pixels."""
-    padding: tuple[Padding, Padding, Padding] = ("same", "same", "same")
-    """`same` pads each convolution's input with zeros; `valid` leaves out its border, and the work there."""
+    kernels: Kernel | tuple[Kernel, ...] = 3
+    """Height and width of each convolution's kernels, in pixels; a number is for all."""
+    padding: Padding | tuple[Padding, ...] = "same"
+    """`same` pads each convolution's input with zeros; `valid` leaves out its border, and the work there. A word is for
+    all."""
+    pooled: tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None = None
+    """The convolutions that max-pooling follows, by their numbers from 1; by default all."""
     pooling: Annotated[int, Field(strict=True, ge=POOLING_STRIDE, le=7)] = POOLING_STRIDE
     """Height and width of the max-pooling windows, which are two pixels apart. With 3 they overlap, so that a small
     shift changes less (A. Krizhevsky et al., 2012, section 3.4)."""
-    dense: tuple[Units, Units] = (128, 64)
-    """Units of each dense layer before the output."""
+    dense: Annotated[tuple[Units, ...], Field(max_length=8)] = (128, 64)
+    """Units of each dense layer before the output; empty for none."""
     dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.3
     """The fraction of activations dropped before each dense layer during training."""
     batch_normalization: Annotated[bool, Field(strict=True)] = False
@@ -42,6 +62,30 @@ class NetworkConfig(ComponentConfig):
     patches (see `components.trainer.whitening`). Its output is not normalized, and training needs no gradient of it."""
     normalization_momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
     """Decay of the running mean and variance at each step."""
+
+    @model_validator(mode="after")
+    def _every_convolution_has_its_sizes(self) -> Self:
+        count = len(self.filters)
+        for name, given in (("kernels", self.kernels), ("padding", self.padding)):
+            if isinstance(given, tuple) and len(given) != count:
+                raise ValueError(f"{name} has {len(given)} values for {count} convolutions, the number of filters")
+        if self.pooled and max(self.pooled) > count:
+            raise ValueError(f"pooled names convolution {max(self.pooled)}, and there are {count}")
+        return self
+
+    @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """All convolutions, in order."""
+        count = len(self.filters)
+        kernels = self.kernels if isinstance(self.kernels, tuple) else (self.kernels,) * count
+        padding = self.padding if isinstance(self.padding, tuple) else (self.padding,) * count
+        pooled = range(1, count + 1) if self.pooled is None else self.pooled
+        return tuple(
+            Convolution(filters=filters, kernel=kernel, padding=each_padding, is_pooled=number in pooled)
+            for number, (filters, kernel, each_padding) in enumerate(
+                zip(self.filters, kernels, padding, strict=True), start=1
+            )
+        )
 
     def build(self, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
         """Return the network (see `build_network`)."""
@@ -56,13 +100,13 @@ class NetworkConfig(ComponentConfig):
         height, width, channels = image_shape
         height, width = height - 2 * self.crop, width - 2 * self.crop
         total = 0
-        for filters, kernel, padding in zip(self.filters, self.kernels, self.padding, strict=True):
-            border = 0 if padding == "same" else kernel - 1
-            height, width = height - border, width - border
-            total += height * width * filters * channels * kernel**2
-            rounding = int(self.pooling > POOLING_STRIDE)  # overlapping windows extend over the border
-            height, width = ((size + rounding) // POOLING_STRIDE for size in (height, width))
-            channels = filters
+        for each in self.convolutions:
+            height, width = height - each.border, width - each.border
+            total += height * width * each.filters * channels * each.kernel**2
+            if each.is_pooled:
+                rounding = int(self.pooling > POOLING_STRIDE)  # overlapping windows extend over the border
+                height, width = ((size + rounding) // POOLING_STRIDE for size in (height, width))
+            channels = each.filters
         inputs = height * width * channels
         for units in (*self.dense, classes):
             total += inputs * units
@@ -73,9 +117,9 @@ class NetworkConfig(ComponentConfig):
 def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
     """Return the network as a keras.Sequential that is built but not compiled.
 
-    Each block is convolution, pooling, then ReLU. ReLU is monotone, so pooling first gives the same numbers and leaves
-    ReLU a quarter of the work. Layers have fixed names, and each random initializer and dropout has its own seed:
-    building twice gives the same network.
+    Each block is convolution, pooling if configured, then ReLU. ReLU is monotone, so pooling first gives the same
+    numbers and leaves ReLU a quarter of the work. Layers have fixed names, and each random initializer and dropout has
+    its own seed: building twice gives the same network.
 
     Args:
         image_shape: height, width and channels of float32 images.
@@ -103,13 +147,13 @@ def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], c
     pooling_padding = "valid" if config.pooling == POOLING_STRIDE else "same"
     if config.crop:
         add(layers.Cropping2D, config.crop, name="crop")
-    blocks = zip(config.filters, config.kernels, config.padding, strict=True)
-    for n, (filters, kernel, padding) in enumerate(blocks, start=1):
+    for n, each in enumerate(config.convolutions, start=1):
         is_fixed = config.whitening and n == 1
-        convolution = {"padding": padding, "use_bias": not (config.batch_normalization or is_fixed)}
-        convolution |= {"kernel_initializer": he_normal(), "trainable": not is_fixed}
-        add(layers.Conv2D, filters, kernel, name=f"convolution_{n}", **convolution)
-        add(layers.MaxPooling2D, config.pooling, POOLING_STRIDE, pooling_padding, name=f"pooling_{n}")
+        options = {"padding": each.padding, "use_bias": not (config.batch_normalization or is_fixed)}
+        options |= {"kernel_initializer": he_normal(), "trainable": not is_fixed}
+        add(layers.Conv2D, each.filters, each.kernel, name=f"convolution_{n}", **options)
+        if each.is_pooled:
+            add(layers.MaxPooling2D, config.pooling, POOLING_STRIDE, pooling_padding, name=f"pooling_{n}")
         if config.batch_normalization and not is_fixed:
             add(layers.BatchNormalization, name=f"normalization_{n}", momentum=config.normalization_momentum)
         add(layers.ReLU, name=f"relu_{n}")
@@ -136,14 +180,16 @@ def weights_digest(network: Any) -> str:
 
 def _check_image_size(config: NetworkConfig, height: int, width: int) -> None:
     smallest = 1
-    for kernel, padding in reversed(list(zip(config.kernels, config.padding, strict=True))):
-        # Overlapping windows extend over the border: they round the size up, others round it down.
-        overlaps = config.pooling > POOLING_STRIDE
-        smallest = smallest * POOLING_STRIDE - overlaps + (kernel - 1 if padding == "valid" else 0)
+    for each in reversed(config.convolutions):
+        if each.is_pooled:
+            # Overlapping windows extend over the border: they round the size up, others round it down.
+            overlaps = config.pooling > POOLING_STRIDE
+            smallest = smallest * POOLING_STRIDE - overlaps
+        smallest += each.border
     smallest += 2 * config.crop
     if min(height, width) < smallest:
         raise ConfigError(
-            f"{len(config.kernels)} poolings leave nothing of images of {height}x{width} pixels",
+            f"the convolutions and poolings leave nothing of images of {height}x{width} pixels",
             expected=f"at least {smallest}x{smallest} pixels",
             remedy="set a larger example_gen.source.size, use larger images, or reduce trainer.network.crop",
         )

@@ -13,8 +13,8 @@ from components.base.errors import ConfigError
 from components.inference.split_images import SplitImages
 
 WHITENED_LAYER = "convolution_1"
-IMAGES = 2000
-"""The first training images, which are in random order."""
+MAX_PIXELS = 2000 * 28 * 28
+"""Of the first training images, which are in random order."""
 PATCH_STRIDE = 2
 REGULARIZATION = 1e-2
 """Added to each variance, so that directions in which patches hardly differ are not amplified."""
@@ -34,8 +34,8 @@ def whiten(network: Any, train: SplitImages, *, crop: int) -> None:
             expected=f"an even number of at most {2 * size * size * channels}, for kernels of {size}x{size} pixels",
             remedy="change trainer.network.filters, or set trainer.network.whitening to false",
         )
-    images = train.read(0, min(IMAGES, len(train)))
-    height, width = images.shape[1:3]
+    height, width, _ = train.image_shape
+    images = train.read(0, min(max(1, MAX_PIXELS // (height * width)), len(train)))
     directions = whitening_filters(images[:, crop : height - crop, crop : width - crop], size=size, count=filters // 2)
     layer.kernel.assign(np.concatenate([directions, -directions], axis=-1))
 
@@ -53,6 +53,7 @@ def whitening_filters(images: NDArray[np.float32], *, size: int, count: int) -> 
     """
     windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
     patches = windows[:, ::PATCH_STRIDE, ::PATCH_STRIDE].transpose(0, 1, 2, 4, 5, 3)
+    # In float64, so that the order of sums does not change a rounded filter.
     patches = patches.reshape(-1, size * size * images.shape[-1]).astype(np.float64)
     variances, vectors = np.linalg.eigh(np.cov(patches, rowvar=False).reshape(patches.shape[1], -1))
     largest = vectors[:, ::-1][:, :count] / np.sqrt(np.maximum(variances[::-1][:count], 0) + REGULARIZATION)

@@ -46,6 +46,7 @@ def export(
             console = make_console()
             for one in exports:
                 check = f"differs by at most {one.largest_difference:.2g} from the network in memory"
+                check += f", same class for {one.same_class:.1%}" if one.same_class < 1 else ""
                 parts = [escape(str(directory / one.file)), f"[dim]({check}, on {one.images} images)[/]"]
                 print_parts(console, f"{one.format:<12} ", parts)
         for name in requested:

@@ -32,7 +32,7 @@ from job.store.fingerprint import FingerprintInputs, Producer
 from job.store.hashed_file import HashedFile, hash_each, walk
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
 CUSTOM = "custom"
 

@@ -53,14 +53,18 @@ def _needed(serialized: dict[str, Any]) -> dict[str, Any]:
     if restored is None:  # a class inside another one
         return config
     parameters = inspect.signature(restored.__init__).parameters
-    for key, value in serialized["config"].items():
+    at_default = []
+    for key, value in config.items():
         default = parameters[key].default if key in parameters else inspect.Parameter.empty
         # None is False for a flag, such as `ragged`. Operations have no names in Keras 3.8; a model names them itself.
         is_name = key == "name" and serialized["module"].startswith("keras.src.ops.")
         if default == value or (default is None and value is False) or is_name:
-            rest = {name: config[name] for name in config if name != key}
-            if _can_restore(restored, json.dumps(rest)):
-                config = rest
+            at_default.append(key)
+    # All at once first: most classes can be restored without any of them.
+    for keys in (at_default, *([key] for key in at_default)):
+        rest = {name: config[name] for name in config if name not in keys}
+        if len(rest) < len(config) and _can_restore(restored, json.dumps(rest)):
+            config = rest
     return config
 
 

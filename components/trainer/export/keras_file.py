@@ -10,7 +10,14 @@ from components.inference.averaging import average_over_shifts_keras
 from components.inference.predictor import AVERAGED_LAYER
 from components.inference.transform_graph import apply_keras
 from components.trainer.export.keras_config import make_portable
-from components.trainer.export.serving_model import INPUT, PROBABILITIES, Outputs, RawImages, ServingModel, copy_network
+from components.trainer.export.serving_model import (
+    INPUT,
+    PROBABILITIES,
+    ExampleImages,
+    Outputs,
+    RawImages,
+    ServingModel,
+)
 
 TITLE = "Keras file"
 FILE_NAME = "model.keras"
@@ -20,7 +27,7 @@ MEMBER_MODE = 0o644 << 16
 """The permissions of a member, in the bits where ZIP stores them."""
 
 
-def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: ARG001
+def write(model: ServingModel, path: Path, images: ExampleImages) -> None:  # noqa: ARG001
     """Write a `.keras` file that consists of Keras's own layers: transform graph, network, averaging.
 
     The model is not compiled, because its learning-rate schedule is code of this project. Equal networks give equal
@@ -66,7 +73,7 @@ def _raw_model(model: ServingModel) -> Any:
     import keras
 
     images, scaled = keras_inputs(model.graph, model.raw_shape)
-    network = copy_network(model.network)
+    network = model.network
     layers = keras.Model(images, scaled).layers
     # A sequential model calls layers without arguments, and takes no operations. If a functional model is loaded from a
     # file, it returns a list, which another functional model takes without a warning.

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from components.base.standard_error import quiet_stderr
-from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
+from components.trainer.export.serving_model import INPUT, ExampleImages, Outputs, RawImages, ServingModel
 
 TITLE = "ONNX model"
 FILE_NAME = "model.onnx"
 
 
-def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: ARG001
+def write(model: ServingModel, path: Path, images: ExampleImages) -> None:  # noqa: ARG001
     """Write an ONNX file in float32 with the SavedModel's names, for batches of any size."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     from tf2onnx.convert import from_function

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from components.runtime.tensorflow import without_wildcards
-from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
+from components.trainer.export.serving_model import INPUT, ExampleImages, Outputs, RawImages, ServingModel
 
 TITLE = "SavedModel"
 FILE_NAME = "saved_model"
@@ -16,7 +16,7 @@ CAPTURE_NAME = "_user_specified_name"
 """The attribute with TensorFlow's name for a captured variable: a number."""
 
 
-def write(model: ServingModel, path: Path, images: RawImages) -> None:
+def write(model: ServingModel, path: Path, images: ExampleImages) -> None:
     """Write a SavedModel whose default signature takes raw images, with warm-up requests.
 
     The input is `images`, raw images, uint8; the outputs are `probabilities`, float32 [batch, classes], and
@@ -26,7 +26,7 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:
 
     tf.saved_model.save(model.as_module(), path, signatures={SIGNATURE: model.serve})
     _make_reproducible(path)
-    _write_warmup_requests(path / "assets.extra/tf_serving_warmup_requests", images)
+    _write_warmup_requests(path / "assets.extra/tf_serving_warmup_requests", images.check)
 
 
 def predict(path: Path, images: RawImages) -> Outputs:

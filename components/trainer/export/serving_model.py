@@ -20,6 +20,19 @@ Outputs: TypeAlias = dict[str, NDArray[Any]]
 """`probabilities`, and in most formats `label`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExampleImages:
+    """Raw images that exporting needs.
+
+    Attributes:
+        check: validation images, on which predictions are compared.
+        calibration: training images, whose activations determine the ranges of 8-bit integers.
+    """
+
+    check: RawImages
+    calibration: RawImages
+
+
 @dataclass(frozen=True)
 class ServingModel:
     """A trained network that predicts raw images.

@@ -11,18 +11,18 @@ from components.artifacts import ExportFormat
 from components.base.component import Context
 from components.base.errors import ConfigError, JobError, one_line
 from components.trainer.export.export import EXPORTERS, REQUIRED_FORMATS, export_model
-from components.trainer.export.serving_model import RawImages, ServingModel
+from components.trainer.export.serving_model import ExampleImages, ServingModel
 
 MAX_SUM_ERROR = 1e-3
 
 
-def try_exports(model: ServingModel, formats: Iterable[ExportFormat], images: RawImages, context: Context) -> None:
+def try_exports(model: ServingModel, formats: Iterable[ExportFormat], images: ExampleImages, context: Context) -> None:
     """Export a network into a temporary folder, with the same check as after training.
 
     Raises:
         ConfigError: if its outputs are not probabilities, or a format cannot contain it.
     """
-    sums = model.predict(images).sum(axis=1)
+    sums = model.predict(images.check).sum(axis=1)
     if not (np.abs(sums - 1) <= MAX_SUM_ERROR).all():
         raise ConfigError(
             f"the outputs of the network are not probabilities: those of one image have the sum {sums[0]:.3g}",

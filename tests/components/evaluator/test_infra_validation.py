@@ -9,8 +9,8 @@ import pytest
 from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import InfraValidation
 from components.base.errors import ResourceError, TerminationError
-from components.evaluator import serving_process
-from components.evaluator.infra_validation import validate_infra
+from components.evaluator import infra_validation, serving_process
+from components.evaluator.infra_validation import serve_model
 from components.inference.predictor import load_predictor
 from components.inference.split_images import read_raw, read_scaled
 from components.testing.contract import make_inputs
@@ -24,7 +24,7 @@ Made = tuple[Stored[Model], Stored[TransformedExamples]]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return an untrained network, exported as the Trainer exports it, and images for it."""
     from components.trainer.export.export import REQUIRED_FORMATS, export_model
-    from components.trainer.export.serving_model import ServingModel
+    from components.trainer.export.serving_model import ExampleImages, ServingModel
     from components.trainer.network import NetworkConfig, build_network
 
     directory = tmp_path_factory.mktemp("model") / "runs [1]*"  # TensorFlow expands such characters
@@ -34,7 +34,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     stated = transformed.artifact
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
-    images = read_raw(transformed, stated.splits.validation, slice(None))
+    raw = read_raw(transformed, stated.splits.validation, slice(None))
+    images = ExampleImages(check=raw, calibration=raw)
     exports = export_model(
         ServingModel.from_network(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory)
     )
@@ -51,9 +52,10 @@ def placeholder(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValidation:
     model, transformed = made
-    images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:5])
-    probabilities = load_predictor(model)(images) + np.float32(error)
-    return validate_infra(model, transformed, probabilities, context)
+    images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:6])
+    with serve_model(model, transformed, 5, context) as served:
+        assert served is not None
+        return served.validate(load_predictor(model)(images) + np.float32(error))
 
 
 @pytest.mark.thorough  # every run of the digits tests it, too
@@ -84,21 +86,29 @@ def test_a_broken_saved_model_is_reported_with_the_reason(made: Made, tmp_path: 
     context = Context(output=tmp_path, progress=progress)
     found = validate((Stored(model.artifact, tmp_path / "broken"), transformed), context)
     assert found.largest_difference is None
-    assert found.failure == "it ended with OSError", "no folder of this machine is in it"
+    assert found.failure == "it ended with RuntimeError", "no folder of this machine is in it"
     assert len(progress.warnings) == 1
-    assert "saved_model.pb" in progress.warnings[0]
+    assert "TensorFlow cannot load the SavedModel: " in progress.warnings[0]
     assert not context.observations
 
 
-def test_the_process_has_neither_keras_nor_this_package(
+@pytest.mark.thorough
+def test_the_process_imports_neither_keras_nor_this_package(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = '("components", "keras", "tensorflow.python")'
+    line = f"assert not any(name.startswith({names}) for name in sys.modules)"
+    serve_with(line, tmp_path, monkeypatch, before="    np.savez")
+    assert validate(made, Context(output=tmp_path)).failure == ""
+
+
+def test_tensorflow_without_a_c_library_is_a_resource_error(
     placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    progress = WarningRecorder()
-    serve_with("import keras", tmp_path, monkeypatch)
-    found = validate(placeholder, Context(output=tmp_path, progress=progress))
-    assert found.failure == "it ended with ModuleNotFoundError"
-    assert "keras" in progress.warnings[0]
-    assert "components" not in Path(serving_process.__file__).read_text()
+    """A run must not end with a model that is not blessed because of it."""
+    monkeypatch.setattr(infra_validation, "find_spec", lambda _: None)
+    with pytest.raises(ResourceError, match="libtensorflow_cc"):
+        validate(placeholder, Context(output=tmp_path))
 
 
 def test_a_killed_process_is_a_resource_error(
@@ -109,10 +119,10 @@ def test_a_killed_process_is_a_resource_error(
         validate(placeholder, Context(output=tmp_path))
 
 
-def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Insert a line into the serving process, before the import of TensorFlow, which takes seconds."""
+def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, before: str = "    images = ") -> None:
+    """Insert a line into the serving process, by default before it loads TensorFlow."""
     source = Path(serving_process.__file__).read_text()
-    changed = source.replace("    import numpy", f"    {line}\n    import numpy")
+    changed = source.replace(before, f"    {line}\n{before}")
     assert changed != source
     script = folder / "serving_process.py"
     script.write_text(changed)

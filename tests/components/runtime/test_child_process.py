@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from components.base.errors import TerminationError
 from components.evaluator import serving_process
-from components.runtime.child_process import run_child
+from components.runtime.child_process import start_child
 from tests.support.cases import parametrize_sample
 from tests.support.processes import environment, wait_until
 from tests.support.termination import TerminationAfter
@@ -22,6 +23,13 @@ SLEEP = [sys.executable, "-c", "import time; print('started', flush=True); time.
 
 
 def never() -> None: ...
+
+
+def run_child(
+    command: Sequence[str], *, timeout_seconds: float = 60, check: Callable[[], None] = never
+) -> subprocess.CompletedProcess[str]:
+    with start_child(command) as child:
+        return child.finish(timeout_seconds=timeout_seconds, check=check)
 
 
 def is_running(process: int) -> bool:
@@ -44,28 +52,43 @@ def children() -> set[int]:
 
 def test_returns_the_exit_code_and_the_output() -> None:
     program = "import sys; sys.stderr.buffer.write(b'\\xff no'); print('yes'); sys.exit(3)"
-    done = run_child([sys.executable, "-c", program], timeout_seconds=60, check=never)
+    done = run_child([sys.executable, "-c", program])
     assert (done.returncode, done.stdout, done.stderr) == (3, "yes\n", "\ufffd no")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_child_ignores_signals_to_the_whole_job(number: signal.Signals) -> None:
     program = f"import os; os.kill(os.getpid(), {number:d}); print('alive')"
-    assert run_child([sys.executable, "-c", program], timeout_seconds=60, check=never).stdout == "alive\n"
+    assert run_child([sys.executable, "-c", program]).stdout == "alive\n"
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(), "this process receives signals again"
 
 
 def test_termination_ends_the_child() -> None:
     before, others = time.monotonic(), children()
     with pytest.raises(TerminationError):
-        run_child(SLEEP, timeout_seconds=60, check=TerminationAfter(3).check)
+        run_child(SLEEP, check=TerminationAfter(3).check)
     assert time.monotonic() - before < 30
     assert children() == others, "none is left, not even a zombie"
 
 
+def test_an_error_in_the_block_ends_the_child() -> None:
+    others = children()
+    with pytest.raises(ZeroDivisionError), start_child(SLEEP):
+        raise ZeroDivisionError
+    assert children() == others, "none is left, not even a zombie"
+
+
+def test_the_child_can_wait_for_the_end_of_other_work() -> None:
+    program = "import sys, time; sys.stdin.read(); print(time.time())"
+    with start_child([sys.executable, "-c", program]) as child:
+        time.sleep(0.3)
+        worked_until = time.time()
+        assert float(child.finish(timeout_seconds=60, check=never).stdout) >= worked_until
+
+
 def test_a_timeout_ends_the_child() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
-        run_child(SLEEP, timeout_seconds=0.2, check=never)
+        run_child(SLEEP, timeout_seconds=0.2)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")

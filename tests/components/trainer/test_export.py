@@ -23,15 +23,20 @@ from components.inference.split_images import read_raw, read_scaled
 from components.inference.transform_graph import apply_numpy
 from components.testing.contract import make_inputs
 from components.trainer import Trainer
-from components.trainer.export import litert
-from components.trainer.export.export import CHECK_IMAGES, EXPORTERS, export_model, raw_check_images
-from components.trainer.export.serving_model import Outputs, RawImages, ServingModel
+from components.trainer.export import litert, litert_int8
+from components.trainer.export.export import CHECK_IMAGES, EXPORTERS, TOLERANCES, export_model, read_example_images
+from components.trainer.export.serving_model import ExampleImages, Outputs, RawImages, ServingModel
 from tests.support.processes import REPOSITORY
 
 FORMATS: tuple[ExportFormat, ...] = tuple(EXPORTERS)
 SHIFT = 1
 """Pixels; with a shift, an export contains more than the network."""
-FORBIDDEN_MODULES = {"saved_model": ["keras"], "litert": ["tensorflow", "keras"], "onnx": ["tensorflow", "keras"]}
+FORBIDDEN_MODULES = {
+    "saved_model": ["keras"],
+    "litert": ["tensorflow", "keras"],
+    "litert_int8": ["tensorflow", "keras"],
+    "onnx": ["tensorflow", "keras"],
+}
 """Modules that must not be needed to load a format."""
 
 
@@ -39,7 +44,8 @@ def snippets() -> dict[str, str]:
     """Return the code in the README that loads each format."""
     section = (REPOSITORY / "components/inference/README.md").read_text(encoding="utf-8").partition("## Exports")[2]
     blocks = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
-    return {name: block for name, each in EXPORTERS.items() for block in blocks if f'"{each.FILE_NAME}"' in block}
+    code = {name: block for name, each in EXPORTERS.items() for block in blocks if f'"{each.FILE_NAME}"' in block}
+    return code | {"litert_int8": code["litert"].replace(litert.FILE_NAME, litert_int8.FILE_NAME)}
 
 
 class Inputs:
@@ -49,6 +55,7 @@ class Inputs:
         self.transformed: Stored[TransformedExamples] = make_inputs(folder)[TransformedExamples]
         stated = self.transformed.artifact
         self.images = read_raw(self.transformed, stated.splits.test, slice(None))
+        self.examples = ExampleImages(check=self.images, calibration=self.images)
 
     def serving_model(self, shift: int = 0, seed: int = 0) -> ServingModel:
         from components.trainer.network import NetworkConfig, build_network
@@ -77,9 +84,11 @@ def export(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> Export:
 
     def export_formats(*formats: ExportFormat) -> tuple[Path, ServingModel]:
         if missing := [name for name in formats if name not in existing]:
-            exports = export_model(model, missing, inputs.images, Context(output=directory))
+            exports = export_model(model, missing, inputs.examples, Context(output=directory))
             assert [each.format for each in exports] == missing
-            assert all(each.largest_difference <= each.tolerance == 1e-5 for each in exports)
+            assert all(
+                each.largest_difference <= each.tolerance == TOLERANCES.get(each.format, 1e-5) for each in exports
+            )
             assert all(each.images == len(inputs.images) for each in exports)
             existing.update(missing)
         return directory, model
@@ -108,7 +117,7 @@ np.save({str(tmp_path / "probabilities.npy")!r}, probabilities)
     subprocess.run([sys.executable, "-P", "-c", script], cwd=directory, check=True, timeout=120)
     predicted, expected = np.load(tmp_path / "probabilities.npy"), model.predict(inputs.images)
     assert predicted.dtype == np.float32
-    np.testing.assert_allclose(predicted, expected, atol=1e-5)
+    np.testing.assert_allclose(predicted, expected, atol=0.02 if name == "litert_int8" else 1e-5)
     assert np.ptp(expected, axis=0).max() > 0.01, "the predictions depend on the images"
 
 
@@ -139,7 +148,7 @@ def test_equal_weights_give_equal_bytes_without_output(
     directory, model = export(*FORMATS)
     again = inputs.serving_model(model.test_time_shift)  # after this process has created and named much else
     capfd.readouterr()
-    export_model(again, FORMATS, inputs.images, Context(output=tmp_path))
+    export_model(again, FORMATS, inputs.examples, Context(output=tmp_path))
     assert capfd.readouterr() == ("", "")
     assert contents(tmp_path) == contents(directory)
 
@@ -153,14 +162,16 @@ def test_different_predictions_are_an_error(
     name: ExportFormat, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = inputs.serving_model(seed=1)
+    kernel, bias = other.network.layers[-1].get_weights()
+    other.network.layers[-1].set_weights([50 * kernel, bias])  # certain predictions
     exporter = EXPORTERS[name]
     write = exporter.write
     monkeypatch.setattr(exporter, "write", lambda _, path, images: write(other, path, images))
     message = f"{exporter.TITLE} {exporter.FILE_NAME} predicts .* images differently"
     with pytest.raises(JobError, match=message) as error:
-        export_model(inputs.serving_model(), [name], inputs.images, Context(output=tmp_path))
-    assert error.value.expected.startswith("at most 1e-05")
-    optional = name in ("litert", "onnx")
+        export_model(inputs.serving_model(), [name], inputs.examples, Context(output=tmp_path))
+    assert error.value.expected.startswith(f"at most {TOLERANCES.get(name, 1e-5):g}")
+    optional = name in ("litert", "litert_int8", "onnx")
     assert error.value.remedy == (f"remove `{name}` from trainer.exports" if optional else "report it as a bug")
 
 
@@ -174,13 +185,48 @@ def test_wrong_labels_are_an_error(inputs: Inputs, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(litert, "predict", predict_wrong_labels)
     with pytest.raises(JobError, match="predicts .* images differently"):
-        export_model(inputs.serving_model(), ["litert"], inputs.images, Context(output=tmp_path))
+        export_model(inputs.serving_model(), ["litert"], inputs.examples, Context(output=tmp_path))
+
+
+@pytest.mark.thorough
+def test_int8_file_is_small_and_has_scales_for_channels(inputs: Inputs, tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    for exporter in (litert, litert_int8):
+        exporter.write(inputs.serving_model(), tmp_path / exporter.FILE_NAME, inputs.examples)
+    small, large = (tmp_path / each.FILE_NAME for each in (litert_int8, litert))
+    assert small.stat().st_size < 0.7 * large.stat().st_size
+    tensors = Interpreter(str(small)).get_tensor_details()
+    scaled = [each["dtype"] for each in tensors if len(each["quantization_parameters"]["scales"]) > 1]
+    assert scaled.count(np.int8) == 6, "three convolutions and three dense layers"
+    not_int8 = {np.uint8, np.float32, np.int64}  # raw images, the same as float32, probabilities, labels
+    assert sum(each["dtype"] in not_int8 for each in tensors) == 4
+
+
+@pytest.mark.thorough
+def test_calibration_images_determine_the_ranges_of_int8(inputs: Inputs, tmp_path: Path) -> None:
+    black = ExampleImages(check=inputs.images, calibration=np.zeros_like(inputs.images))
+    litert_int8.write(inputs.serving_model(), tmp_path / "black.tflite", black)
+    litert_int8.write(inputs.serving_model(), tmp_path / "real.tflite", inputs.examples)
+    expected = inputs.serving_model().predict(inputs.images)
+    errors = {
+        path.stem: np.abs(litert_int8.predict(path, inputs.images)["probabilities"] - expected).max()
+        for path in tmp_path.iterdir()
+    }
+    assert errors["real"] < 0.02 < errors["black"]
+
+
+def test_calibration_images_are_spaced_over_the_training_split(inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.trainer.export.export.CALIBRATION_IMAGES", 3)
+    train = read_raw(inputs.transformed, inputs.transformed.artifact.splits.train, slice(None))
+    images = read_example_images(inputs.transformed)
+    np.testing.assert_array_equal(images.calibration, train[[0, (len(train) - 1) // 2, len(train) - 1]])
 
 
 @pytest.mark.thorough
 def test_litert_needs_no_other_folder(inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
-    litert.write(inputs.serving_model(), tmp_path / "model.tflite", inputs.images)
+    litert.write(inputs.serving_model(), tmp_path / "model.tflite", inputs.examples)
     assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
     assert set(litert.predict(tmp_path / "model.tflite", inputs.images)) == {"probabilities", "label"}
     assert tempfile.tempdir == str(tmp_path / "no such folder")
@@ -193,7 +239,7 @@ def test_export_ignores_the_global_dtype_policy(inputs: Inputs, tmp_path: Path) 
     model = inputs.serving_model(SHIFT)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        export_model(model, ["keras"], inputs.images, Context(output=tmp_path))
+        export_model(model, ["keras"], inputs.examples, Context(output=tmp_path))
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -260,11 +306,14 @@ def test_equivalent_scaling_graphs_can_be_exported(inputs: Inputs, tmp_path: Pat
     scaled = inputs.images[..., None].astype(np.float32) * np.float32(0.125)
     artifact = inputs.transformed.artifact.model_copy(update={"graph": graph})
     shard = TransformedShard(raw="raw.npy", labels="labels.npy", inputs="inputs.npy", count=len(scaled))
-    splits = artifact.splits.model_copy(update={"validation": TransformedSplit(shards=(shard,))})
+    splits = artifact.splits.model_copy(
+        update=dict.fromkeys(("train", "validation"), TransformedSplit(shards=(shard,)))
+    )
     for name, array in (("raw", inputs.images), ("labels", np.zeros(len(scaled), np.int64)), ("inputs", scaled)):
         np.save(tmp_path / f"{name}.npy", array)
-    raw = raw_check_images(Stored(artifact.model_copy(update={"splits": splits}), tmp_path))
-    np.testing.assert_array_equal(raw, inputs.images[:CHECK_IMAGES])
+    images = read_example_images(Stored(artifact.model_copy(update={"splits": splits}), tmp_path))
+    np.testing.assert_array_equal(images.check, inputs.images[:CHECK_IMAGES])
+    np.testing.assert_array_equal(images.calibration, inputs.images)
 
 
 @pytest.mark.thorough
@@ -274,7 +323,9 @@ def test_network_is_found_under_any_name(inputs: Inputs, tmp_path: Path, name: s
 
     original = inputs.serving_model()
     network = keras.Sequential([keras.Input(original.network.input_shape[1:]), *original.network.layers], name=name)
-    export_model(ServingModel.from_network(network, original.graph), ["keras"], inputs.images, Context(output=tmp_path))
+    export_model(
+        ServingModel.from_network(network, original.graph), ["keras"], inputs.examples, Context(output=tmp_path)
+    )
     network.save(tmp_path / "alone.keras")
     scaled = apply_numpy(original.graph, inputs.images)
     linear: Model = make_inputs(tmp_path / "inputs")[Model].artifact

@@ -18,7 +18,7 @@ from components.inference.split_images import read_scaled
 from components.testing.contract import make_inputs
 from components.trainer.config import TrainerConfig
 from components.trainer.export.export import EXPORTERS, export_model
-from components.trainer.export.serving_model import ServingModel
+from components.trainer.export.serving_model import ExampleImages, ServingModel
 from components.trainer.network import weights_digest
 from components.trainer.network_function import NetworkFunction
 from components.trainer.precision import with_precision
@@ -209,7 +209,7 @@ def test_every_format_contains_any_network(
         folder.mkdir()
         network = extension.build(image_shape=shape, classes=classes, seed=0)
         model = ServingModel.from_network(network, stated.graph, shift)
-        exports = export_model(model, EXPORTERS, raw, Context(output=folder))
+        exports = export_model(model, EXPORTERS, ExampleImages(check=raw, calibration=raw), Context(output=folder))
         assert [each.format for each in exports] == list(EXPORTERS)
     one, other = digests(tmp_path / "one"), digests(tmp_path / "other")
     if function is nested:  # tf2onnx orders the nodes around depthwise convolutions by their addresses in memory

@@ -11,8 +11,8 @@ from components import Context
 from components.base.errors import TerminationError
 from components.inference.split_images import SplitImages
 from components.trainer.config import TrainerConfig
-from components.trainer.init_from import freeze_layers
-from components.trainer.network import NetworkConfig, build_network, weights_digest
+from components.trainer.init_from import freeze_layers, prepare_weights
+from components.trainer.network import NetworkConfig, weights_digest
 from components.trainer.optimizer import OtherOptimizer
 from components.trainer.training_loop import TrainingLoop
 from tests.support.termination import TerminationAfter
@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "learning_rate": {"peak": 0.005},
         "augmentation": {"use": blend, "clean_epochs": 1},
     },
+    "cropped, whitened": {"network": {"crop": 1, "whitening": True, "batch_normalization": True}},
     "Muon, clipping, frozen": {
         "optimizer": {"kind": "Muon", "global_clipnorm": 1.0},
         "init_from": "latest",
@@ -61,11 +62,13 @@ def loop(settings: dict[str, Any], context: Context) -> TrainingLoop:
     config = TrainerConfig.model_validate(
         {"epochs": 2, "batch_size": 8, "learning_rate": {"peak": 0.02}, "monitor": "epoch", **settings}
     )
-    network = build_network(
-        NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.1), image_shape=(16, 16, 1), classes=2, seed=0
-    )
+    sizes = {"filters": (4, 4, 4), "dense": (8, 8), "dropout": 0.1}
+    config = config.model_copy(update={"network": NetworkConfig.model_validate(sizes | settings.get("network", {}))})
+    network, train = config.network.build(image_shape=(16, 16, 1), classes=2, seed=0), squares(100, 0)
+    if not config.init_from:
+        prepare_weights(network, config, None, train, (), context.progress)
     freeze_layers(network, config.freeze)
-    return TrainingLoop(network, config, squares(100, 0), squares(50, 1), context)
+    return TrainingLoop(network, config, train, squares(50, 1), context)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -107,6 +107,13 @@ def small_network() -> Any:
     return keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), dropout, layers.Dense(4, activation="softmax")])
 
 
+def network_with_fixed_filters() -> Any:
+    from components.trainer.network import NetworkConfig
+
+    sizes = {"whitening": True, "filters": (2, 3, 3), "dense": (), "batch_normalization": True}
+    return NetworkConfig.model_validate(sizes).build(image_shape=(8, 8, 1), classes=4, seed=0)
+
+
 def compare_three_replicas() -> None:
     """Train on three devices, and with another network again; compare other losses."""
     import tensorflow as tf
@@ -116,13 +123,14 @@ def compare_three_replicas() -> None:
     three = [tf.config.LogicalDeviceConfiguration()] * 3
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], three)
     settings = {"optimizer": {"kind": "SGD"}, "loss": {"kind": "CategoricalFocalCrossentropy"}}
-    for build in (network_with_noise, small_network):
+    for build in (network_with_noise, network_with_fixed_filters, small_network):
         replicas = Replicas(mirror(tf, ["CPU:0", "CPU:1", "CPU:2"]))
         with tf.device("CPU:1"):  # as the Trainer with `device: cpu`: all but the replicas
             replicated = train(build(), replicas, **settings)
         assert replicated.train._images.device.endswith("CPU:1")
         used = [each.device[-5:] for each in replicated.network.weights[0].value.values]
         assert used == ["CPU:0", "CPU:1", "CPU:2"]
+        assert len(replicated.network.trainable_variables) == len(build().trainable_variables)
         assert_close(replicated, train(build(), ONE_DEVICE, **settings))
     assert validation_losses(replicas) == pytest.approx(validation_losses(ONE_DEVICE), rel=1e-6)
 

@@ -186,7 +186,7 @@ def test_the_keras_file_has_equal_bytes_and_does_not_train(
     from keras import layers
 
     from components.trainer.export import keras_file
-    from components.trainer.export.serving_model import ServingModel
+    from components.trainer.export.serving_model import ExampleImages, ServingModel
 
     stated = transformed.artifact
     raw = read_raw(transformed, stated.splits.test, slice(None))
@@ -194,7 +194,7 @@ def test_the_keras_file_has_equal_bytes_and_does_not_train(
     network = keras.Sequential([keras.Input(stated.image_shape), *body])
     model = ServingModel.from_network(network, stated.graph, picture_shape=stated.picture_shape)
     for name in ("one.keras", "two.keras"):
-        keras_file.write(model, tmp_path / name, raw)
+        keras_file.write(model, tmp_path / name, ExampleImages(check=raw, calibration=raw))
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
     loaded = keras.models.load_model(tmp_path / "one.keras", compile=False, safe_mode=True)
     np.testing.assert_allclose(loaded(raw).numpy(), model.predict(raw), atol=1e-6)  # without `training=False`
@@ -262,12 +262,12 @@ def test_unknown_operations_are_rejected(operation: object) -> None:
 
 
 def test_images_that_the_graph_does_not_make_are_rejected(transformed: Stored[TransformedExamples]) -> None:
-    from components.trainer.export.export import raw_check_images
+    from components.trainer.export.export import read_example_images
 
     graph = (*transformed.artifact.graph[:-1],)
-    assert len(raw_check_images(transformed)) == transformed.artifact.splits.validation.count
+    assert len(read_example_images(transformed).check) == transformed.artifact.splits.validation.count
     with pytest.raises(DataError, match="does not make these images"):
-        raw_check_images(Stored(transformed.artifact.model_copy(update={"graph": graph}), transformed.directory))
+        read_example_images(Stored(transformed.artifact.model_copy(update={"graph": graph}), transformed.directory))
 
 
 def test_evaluation_measures_pictures_and_predicts_inputs(examples: Stored[Examples], tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def test_card_says_how_the_model_was_trained(full: ReportData) -> None:
 def test_exported_files_have_inputs_outputs_and_difference(full: ReportData) -> None:
     files: dict[ExportFormat, str] = {"keras": "model.keras", "saved_model": "saved_model", "litert": "model.tflite"}
     exports = tuple(
-        Export(format=name, file=file, images=100, largest_difference=3.6e-7, tolerance=1e-5)
+        Export(format=name, file=file, images=100, largest_difference=3.6e-7, tolerance=1e-5, same_class=1.0)
         for name, file in files.items()
     )
     model = changed(full.model, file="model.keras", exports=exports, test_time_shift=2)
@@ -258,6 +258,30 @@ def test_exported_files_have_inputs_outputs_and_difference(full: ReportData) -> 
     assert {row[2] for row in rows} == {"images : raw images, uint8 [batch, 16, 16] , 0 to 255"}
     assert ["label" in row[3] for row in rows] == [False, True, True]
     assert {row[4] for row in rows} == {f"3.6 {TIMES} 10⁻⁷ (at most 1 {TIMES} 10⁻⁵), 100 images"}
+
+
+def test_an_export_with_int8_has_the_fraction_of_equal_classes(full: ReportData) -> None:
+    export = Export(
+        format="litert_int8",
+        file="model_int8.tflite",
+        images=100,
+        largest_difference=0.03,
+        tolerance=0.25,
+        same_class=0.99,
+    )
+    part = read_markdown(render_card(dataclasses.replace(full, model=changed(full.model, exports=(export,)))))
+    row = part["Model details"].tables[-1][1]
+    assert row[:2] == ["model_int8.tflite", "LiteRT, with 8-bit integers"]
+    assert row[4].startswith("0.03 (at most 0.25), 100 images; the same class for 99")
+
+
+def test_card_and_report_state_the_accuracy_of_the_int8_export(full: ReportData) -> None:
+    stated = "model_int8.tflite, classifies 97.12"
+    card = render_card(full)
+    assert all(stated in text for text in (card, render_report(full, card)))
+    data = dataclasses.replace(full, evaluation=changed(full.evaluation, quantized=None))
+    card = render_card(data)
+    assert not any("8-bit" in text for text in (card, render_report(data, card)))
 
 
 def test_card_and_report_state_the_operations_of_the_transform(full: ReportData) -> None:

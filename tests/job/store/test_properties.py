@@ -135,6 +135,7 @@ models = st.builds(
             images=st.integers(1),
             largest_difference=st.floats(0, 1),
             tolerance=st.floats(0, 1),
+            same_class=st.floats(0, 1),
         ),
         max_size=3,
     ).map(tuple),
