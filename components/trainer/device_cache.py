@@ -80,7 +80,7 @@ class DeviceCache:
         return self.split.read(start % count, (stop - 1) % count + 1)
 
     def _load_images(self, count: int, read: Callable[[int, int], NDArray[np.float32]]) -> None:
-        """Load `count` images, of which `read` returns those between two positions."""
+        """Load `count` images; `read` returns those from one position to another."""
         # Assigning an array takes three times its memory: array, tensor and variable. `InplaceUpdate` writes to its
         # input, and the variable takes over the tensor. Assigning to slices of the variable took five times as long.
         images = tf.raw_ops.Empty(shape=(count, *self._images.shape[1:]), dtype=self._images.dtype)
