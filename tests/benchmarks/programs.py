@@ -161,6 +161,7 @@ PRESETS = (
     Preset(name=FAST, title="job, mnist-fast", rounds=5, quick_rounds=1),
     Preset(name="mnist", title="job, mnist", rounds=5),
     Preset(name="mnist-best", title="job, mnist-best", rounds=5),
+    Preset(name="mnist-tiny", title="job, mnist-tiny", rounds=5),
 )
 FAST_ON_ONE_THREAD = Preset(
     name=f"{FAST}-1", title="job, mnist-fast, one thread", rounds=5, quick_rounds=1, threads=1, preset=FAST
