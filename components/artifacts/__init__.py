@@ -38,6 +38,7 @@ from components.artifacts.evaluation import (
     InfraValidation,
     Interval,
     Metrics,
+    QuantizedExport,
     ReliabilityBin,
     Robustness,
     Slice,

@@ -177,6 +177,15 @@ class InfraValidation(Statement):
     """Bytes of the SavedModel."""
 
 
+class QuantizedExport(Statement):
+    """Predictions of the export with 8-bit integers on the test split."""
+
+    file: FileName
+    accuracy: Fraction
+    same_class: Fraction
+    """The fraction of the test images that it and the model in memory assign to the same class."""
+
+
 class Baseline(Statement):
     """Another model's metrics on the same test images, and the paired comparison."""
 
@@ -249,6 +258,8 @@ class Evaluation(Artifact):
     slices: tuple[Slice, ...] = ()
     robustness: Robustness | None = None
     infra_validation: InfraValidation | None = None
+    quantized: QuantizedExport | None = None
+    """None if the model has no such export."""
     baseline: Baseline | None = None
     definitions: tuple[Definition, ...] = ()
     predictions_file: FileName

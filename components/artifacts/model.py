@@ -149,6 +149,11 @@ class Model(Artifact):
         """The directory of the SavedModel, whose default signature takes raw images, or None."""
         return next((export.file for export in self.exports if export.format == "saved_model"), None)
 
+    @property
+    def quantized(self) -> str | None:
+        """The LiteRT file with 8-bit integers, or None."""
+        return next((export.file for export in self.exports if export.format == "litert_int8"), None)
+
     def file_names(self) -> tuple[str, ...]:
         augmented = None if self.augmented is None else self.augmented.file
         exports = (export.file for export in self.exports)

@@ -1,6 +1,7 @@
 """Evaluator: scores a model on the test split and decides whether it is blessed."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from components.artifacts import Artifact, Evaluation, Model, PairedComparison, Stored, TransformedExamples
@@ -54,6 +55,7 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.infra_validation import serve_model
             from components.evaluator.metrics import apply_functions
             from components.evaluator.predictions import predict_split
+            from components.evaluator.quantized import evaluate_quantized
             from components.evaluator.robustness import measure_robustness
             from components.evaluator.slices import group_images, make_slices
             from components.inference.predictor import import_libraries, load_predictor
@@ -74,6 +76,8 @@ class Evaluator(Component[EvaluatorConfig]):
             if baseline is not None:
                 comparison = compare(predictions, baseline, significance=config.significance, functions=config.metrics)
             context.termination.check()
+            with context.timed("quantized export") if model.artifact.quantized else nullcontext():
+                quantized = evaluate_quantized(model, transformed, predictions, context)
             uncalibrated = predictions.probabilities
             with context.timed("scoring"):
                 predictions, calibration = calibrate_predictions(
@@ -107,6 +111,7 @@ class Evaluator(Component[EvaluatorConfig]):
                 slices=slices,
                 robustness=robustness,
                 infra_validation=infra,
+                quantized=quantized,
                 baseline=comparison,
             )
         with context.timed("writing"):

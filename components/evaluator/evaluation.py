@@ -4,7 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from components.artifacts import Baseline, Calibration, Evaluation, InfraValidation, Interval, Robustness, Slice
+from components.artifacts import (
+    Baseline,
+    Calibration,
+    Evaluation,
+    InfraValidation,
+    Interval,
+    QuantizedExport,
+    Robustness,
+    Slice,
+)
 from components.evaluator.blessing import bless, check_changes, check_classes, check_infra, check_metrics, check_slices
 from components.evaluator.config import EvaluatorConfig
 from components.evaluator.metrics import score
@@ -27,6 +36,7 @@ def make_evaluation(
     slices: tuple[Slice, ...] = (),
     robustness: Robustness | None = None,
     infra_validation: InfraValidation | None = None,
+    quantized: QuantizedExport | None = None,
     baseline: Baseline | None = None,
 ) -> Evaluation:
     """Score predictions, and return the metrics, the other measurements and the verdict."""
@@ -48,6 +58,7 @@ def make_evaluation(
         slices=slices,
         robustness=robustness,
         infra_validation=infra_validation,
+        quantized=quantized,
         baseline=baseline,
         definitions=(
             *(function.definition("metric") for function in config.metrics),
@@ -61,7 +72,8 @@ def make_evaluation(
 
 def write_evaluation(evaluation: Evaluation, predictions: Predictions, output: Path) -> None:
     """Write `metrics.json`, and `predictions.parquet` with one row per test image."""
-    unused = {"kind", "predictions_file", "metrics_file"} | (set() if evaluation.definitions else {"definitions"})
+    unused = {"kind", "predictions_file", "metrics_file"}
+    unused |= {name for name in ("definitions", "quantized") if not getattr(evaluation, name)}
     summary = {
         **evaluation.model_dump(mode="json", exclude=unused),
         "per_class": {row.name: row.model_dump(mode="json") for row in evaluation.per_class},

@@ -14,16 +14,22 @@ from components.trainer.config import TrainerConfig
 from components.trainer.strategy import OneDevice
 
 Positions = NDArray[np.int64]
-PEAK_COPIES = 3
-"""While rows are loaded they exist as an array, a tensor and the variable: loading 500 MB raised peak memory by
-1,490 MB (TensorFlow 2.21)."""
+IMAGES_SHARE = 0.5
+"""Share of the memory budget for loaded images. With 1 GB, they take 500 MB; labels, batches and TensorFlow's buffers
+for training took another 150 MB (2.1 million images of 28x28, TensorFlow 2.21)."""
+CHUNK_BYTES = 2**22
+"""Size of the images that are read, converted and written to the device at a time."""
 
 
 def rows_within_budget(budget: int, train: SplitImages, validation: SplitImages) -> tuple[int, int]:
     """Divide a budget of bytes in proportion to the sizes of the splits; return rows of each, at least one."""
-    row_bytes = PEAK_COPIES * int(np.prod(train.image_shape)) * np.dtype(np.float32).itemsize
-    fraction = min(1.0, budget / (row_bytes * (len(train) + len(validation))))
+    fraction = min(1.0, IMAGES_SHARE * budget / (row_bytes(train) * (len(train) + len(validation))))
     return max(1, int(fraction * len(train))), max(1, int(fraction * len(validation)))
+
+
+def row_bytes(split: SplitImages) -> int:
+    """Return the size of a loaded image in bytes."""
+    return int(np.prod(split.image_shape)) * np.dtype(np.float32).itemsize
 
 
 class DeviceCache:
@@ -56,17 +62,33 @@ class DeviceCache:
             variable.assign(np.zeros((0, *variable.shape[1:]), variable.dtype.name))
         self._labels.assign(np.take(self.split.labels, np.arange(start, start + rows), mode="wrap"))
         if self._own_rows is None:
-            end = min(start + rows, len(self.split))
-            wrapped = start + rows - end
-            images = self.split.read(start, end)
-            self._images.assign(np.concatenate([images, self.split.read(0, wrapped)]) if wrapped else images)
+            self._load_images(rows, lambda first, last: self._read(start + first, start + last))
         else:
             own = np.sort(self._own_rows(np.arange(rows) if order is None else order))
-            self._images.assign(self.split.read_rows((start + own) % len(self.split)))
+            loaded = (start + own) % len(self.split)
+            self._load_images(len(own), lambda first, last: self.split.read_rows(loaded[first:last]))
             indices = np.zeros(rows, np.int64)
             indices[own] = np.arange(len(own))
             self._indices.assign(indices)
         self._loaded = (start, rows)
+
+    def _read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the images from row `start` to `stop` (exclusive); the split's first row follows its last."""
+        count = len(self.split)
+        if start < count < stop:
+            return np.concatenate([self.split.read(start, count), self.split.read(0, stop - count)])
+        return self.split.read(start % count, (stop - 1) % count + 1)
+
+    def _load_images(self, count: int, read: Callable[[int, int], NDArray[np.float32]]) -> None:
+        """Load `count` images; `read` returns those from one position to another."""
+        # Assigning an array takes three times its memory: array, tensor and variable. `InplaceUpdate` writes to its
+        # input, and the variable takes over the tensor. Assigning to slices of the variable took five times as long.
+        images = tf.raw_ops.Empty(shape=(count, *self._images.shape[1:]), dtype=self._images.dtype)
+        chunk_rows = max(1, CHUNK_BYTES // row_bytes(self.split))
+        for first in range(0, count, chunk_rows):
+            last = min(first + chunk_rows, count)
+            tf.raw_ops.InplaceUpdate(x=images, i=np.arange(first, last, dtype=np.int32), v=read(first, last))
+        self._images.assign(images)
 
     def load_in_blocks(self, max_rows: int) -> Iterator[int]:
         """Load the whole split block by block, and yield the number of rows of each block."""
@@ -78,7 +100,8 @@ class DeviceCache:
     def gather(self, rows: Any) -> tuple[Any, Any]:
         """Return the images and labels at an int64 tensor of positions within the loaded rows."""
         images = rows if self._own_rows is None else tf.gather(self._indices, rows)
-        return tf.gather(self._images, images), tf.gather(self._labels, rows)
+        # After a gather from the variable itself, TensorFlow copies every tensor that is assigned to it.
+        return tf.gather(self._images.read_value(), images), tf.gather(self._labels, rows)
 
 
 def open_cache(

@@ -62,7 +62,7 @@ def _cache_bytes() -> None:
 
     class Bytes:
         def __init__(self, split: Any) -> None:
-            self._split, self.labels = split, split.labels
+            self._split, self.labels, self.image_shape = split, split.labels, split.image_shape
 
         def __len__(self) -> int:
             return len(self.labels)

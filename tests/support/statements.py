@@ -15,6 +15,7 @@ from components.artifacts import (
     Evaluation,
     Examples,
     InfraValidation,
+    QuantizedExport,
     ReliabilityBin,
     Robustness,
     Slice,
@@ -55,6 +56,7 @@ def with_all_parts(evaluation: Evaluation, *, blessed: bool = True) -> Evaluatio
         slices=slices(evaluation),
         robustness=robustness(metrics.accuracy),
         infra_validation=InfraValidation(images=64, largest_difference=2.4e-7, tolerance=1e-5, size=812_345),
+        quantized=QuantizedExport(file="model_int8.tflite", accuracy=0.9712, same_class=0.9987),
         baseline=Baseline(
             weights_sha256="0" * 64,
             metrics=changed(

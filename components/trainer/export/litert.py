@@ -1,12 +1,12 @@
 """The LiteRT model (formerly TensorFlow Lite): one file for phones, browsers and small boards."""
 
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from components.base.standard_error import quiet_stderr
+from components.inference.litert import open_litert
 from components.runtime.tensorflow import without_wildcards
 from components.trainer.export.serving_model import INPUT, ExampleImages, Outputs, RawImages, ServingModel
 
@@ -42,16 +42,5 @@ def convert(model: ServingModel, directory: Path, settings: Mapping[str, Any] | 
 
 
 def predict(path: Path, images: RawImages) -> Outputs:
-    """Predict in TensorFlow's LiteRT interpreter, with one thread; without XNNPACK, which prints to standard error."""
-    import tensorflow as tf
-
-    with warnings.catch_warnings():
-        # TensorFlow 2.21 deprecates this interpreter but contains it; the package that replaces it is 59 MB.
-        warnings.filterwarnings("ignore", "(?s).*tf.lite.Interpreter is deprecated", UserWarning)
-        interpreter = tf.lite.Interpreter(
-            model_path=str(path),
-            num_threads=1,
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-    outputs: Outputs = interpreter.get_signature_runner()(**{INPUT: images})
-    return outputs
+    """Predict in TensorFlow's LiteRT interpreter."""
+    return open_litert(path)(**{INPUT: images})

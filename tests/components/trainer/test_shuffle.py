@@ -1,15 +1,11 @@
 """Order of an epoch: every image once, a new order in each epoch, also if not all images fit in memory."""
 
 from collections import Counter
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.inference.split_images import SplitImages
-from components.trainer.device_cache import PEAK_COPIES, DeviceCache, rows_within_budget
 from components.trainer.shuffle import EpochOrder
 
 
@@ -63,40 +59,3 @@ def test_blocks_fit_and_change_from_epoch_to_epoch() -> None:
     assert len({epoch[0].start for epoch in blocks}) == 3
     last = {frozenset(batches(order, epoch)[-1]) for epoch in range(1, 6)}
     assert len(last) == 5, "the short last batch has different images"
-
-
-def test_loaded_rows_wrap_around_the_end_of_the_split() -> None:
-    images = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1)
-    cache = DeviceCache(SplitImages(images, np.arange(7)))
-    for start, rows, expected in ((0, 7, [0, 1, 2, 3, 4, 5, 6]), (5, 4, [5, 6, 0, 1]), (2, 3, [2, 3, 4])):
-        cache.load_rows(start, rows)
-        taken, labels = cache.gather(np.arange(rows))
-        assert labels.numpy().tolist() == expected
-        assert taken.numpy().reshape(-1).tolist() == expected
-
-
-def test_worker_loads_only_the_images_of_its_parts() -> None:
-    read: list[int] = []
-
-    class Recorded(SplitImages):
-        def read_rows(self, rows: Any) -> Any:
-            read.extend(rows.tolist())
-            return super().read_rows(rows)
-
-    images = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1)
-    cache = DeviceCache(Recorded(images, np.arange(7)), lambda order: order[::2])
-    cache.load_rows(5, 4, order=np.array([3, 0, 2, 1]))
-    assert sorted(read) == [0, 1], "of the rows 5, 6, 0 and 1"
-    taken, labels = cache.gather(np.array([3, 0, 2, 1]))
-    assert labels.numpy().tolist() == [1, 5, 0, 6]
-    assert taken.numpy().reshape(-1)[::2].tolist() == [1, 0]
-
-
-def test_budget_is_divided_by_the_sizes_of_the_splits() -> None:
-    def split(count: int) -> SplitImages:
-        return SplitImages(np.zeros((count, 2, 2, 1), np.float32), np.zeros(count, np.int64))
-
-    assert rows_within_budget(10**6, split(90), split(10))[0] == 90
-    fifty_images = 50 * PEAK_COPIES * 16
-    assert rows_within_budget(fifty_images, split(90), split(10)) == (45, 5)
-    assert rows_within_budget(1, split(90), split(10))[1] == 1

@@ -10,7 +10,7 @@ from components import Context
 from components.base.errors import TerminationError
 from components.inference.split_images import SplitImages
 from components.trainer.config import TrainerConfig
-from components.trainer.device_cache import PEAK_COPIES, DeviceCache
+from components.trainer.device_cache import IMAGES_SHARE, DeviceCache
 from components.trainer.network import NetworkConfig, build_network
 from components.trainer.precision import with_precision
 from components.trainer.train_step import Classifier
@@ -18,6 +18,8 @@ from components.trainer.training_loop import TrainingLoop
 from tests.support.termination import TerminationAfter
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
+IN_BLOCKS = {"memory_budget": int(80 * 4 * 16 * 16 / IMAGES_SHARE)}
+"""A change of the configuration, so that eighty images of 253 are loaded at once."""
 
 
 def squares(count: int, seed: int) -> SplitImages:
@@ -49,9 +51,8 @@ def trained(tmp_path: Path, settings: TrainerConfig, **options: Any) -> tuple[Tr
 @pytest.mark.thorough
 def test_training_in_blocks_learns_as_well_as_in_memory(tmp_path: Path) -> None:
     whole, _ = trained(tmp_path, config())
-    budget = PEAK_COPIES * 4 * 16 * 16 * 80  # eighty images of 253
-    in_blocks, _ = trained(tmp_path, config().model_copy(update={"memory_budget": budget}))
-    again, _ = trained(tmp_path, config().model_copy(update={"memory_budget": budget}))
+    in_blocks, _ = trained(tmp_path, config().model_copy(update=IN_BLOCKS))
+    again, _ = trained(tmp_path, config().model_copy(update=IN_BLOCKS))
     assert whole.history[-1].val_accuracy == in_blocks.history[-1].val_accuracy == 1.0
     assert in_blocks.history == again.history
     assert in_blocks.history != whole.history
@@ -59,7 +60,7 @@ def test_training_in_blocks_learns_as_well_as_in_memory(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_training_in_blocks_resumes_with_identical_weights(tmp_path: Path) -> None:
-    settings = config(epochs=2).model_copy(update={"memory_budget": PEAK_COPIES * 4 * 16 * 16 * 80})
+    settings = config(epochs=2).model_copy(update=IN_BLOCKS)
     whole, weights = trained(tmp_path, settings)
     interruptions = 0
     while interruptions < 50:

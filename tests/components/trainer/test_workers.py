@@ -23,7 +23,7 @@ ALL_BUT_ONE = 89
 """A batch size that leaves one image for the last batch: one of two replicas has none."""
 INTERRUPTED = "TerminationError: the job was interrupted in epoch 2, after step 3; its progress is saved"
 LOST = "ResourceError: worker {} lost the connection to another worker: "
-LARGE_IMAGES = FakeExampleGen(FakeExampleGen.Config(size=128))
+LARGE_IMAGES = FakeExampleGen(FakeExampleGen.Config(size=160))
 pytestmark = pytest.mark.thorough
 
 
@@ -86,7 +86,7 @@ def test_two_workers_train_as_one_device(root: Path, tmp_path_factory: pytest.Te
 
 def test_workers_that_load_their_parts_train_as_one_device(tmp_path: Path) -> None:
     roots = [make_root(tmp_path / name, LARGE_IMAGES) for name in ("workers", "alone")]
-    settings: dict[str, Any] = {"memory_budget": "16MB", "epochs": 1}  # the images take 20 MB: two blocks
+    settings: dict[str, Any] = {"memory_budget": "16MB", "epochs": 1}  # the images take more than half: two blocks
     alone = Worker(root=roots[1], settings=SETTINGS | settings)
     ended = run_workers([*workers(roots[0], 2, network=NETWORK, **settings), alone])
     assert_equal_trainings(ended)

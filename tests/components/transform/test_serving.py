@@ -35,7 +35,8 @@ def test_models_with_all_operations_take_raw_images(tmp_path: Path) -> None:
 
     operations = [{"kind": "resize", "size": [20, 18]}, {"kind": "standardize"}, local_contrast]
     network = {"filters": [4, 4, 4], "dense": [8, 8], "dropout": 0.5}
-    trained = {"network": network, "epochs": 4, "batch_size": 16, "test_time_shift": 1, "exports": ["litert", "onnx"]}
+    trained = {"network": network, "epochs": 4, "batch_size": 16, "test_time_shift": 1}
+    trained["exports"] = ["litert", "litert_int8", "onnx"]
     examples = run(FakeExampleGen(FakeExampleGen.Config(channels=3)))
     transformed: Stored[TransformedExamples] = run(
         Transform(Transform.Config(operations=operations)), examples=examples
@@ -49,10 +50,12 @@ def test_models_with_all_operations_take_raw_images(tmp_path: Path) -> None:
     expected = load_predictor(model)(np.asarray(read_scaled(transformed, test).images))
     assert np.ptp(expected, axis=0).max() > 0.05, "the predictions depend on the images"
     assert model.artifact.image_shape == (16, 16, 3)
-    assert {export.format for export in model.artifact.exports} == {"keras", "saved_model", "litert", "onnx"}
+    exports = [export.format for export in model.artifact.exports]
+    assert exports == ["keras", "saved_model", "litert", "litert_int8", "onnx"]
     served = load_raw_predictor(model, transformed.artifact.graph)(raw)
     np.testing.assert_allclose(served, expected, atol=1e-5)
     assert evaluation.artifact.infra_validation.largest_difference <= 1e-5
+    assert evaluation.artifact.quantized.file == "model_int8.tflite"
     assert evaluation.artifact.test_sha256 == transformed.artifact.test_sha256
     clean = evaluation.artifact.robustness.clean_accuracy
     assert clean == pytest.approx(evaluation.artifact.metrics.accuracy), "all test images, uncorrupted"

@@ -275,6 +275,15 @@ def test_an_export_with_int8_has_the_fraction_of_equal_classes(full: ReportData)
     assert row[4].startswith("0.03 (at most 0.25), 100 images; the same class for 99")
 
 
+def test_card_and_report_state_the_accuracy_of_the_int8_export(full: ReportData) -> None:
+    stated = "model_int8.tflite, classifies 97.12"
+    card = render_card(full)
+    assert all(stated in text for text in (card, render_report(full, card)))
+    data = dataclasses.replace(full, evaluation=changed(full.evaluation, quantized=None))
+    card = render_card(data)
+    assert not any("8-bit" in text for text in (card, render_report(data, card)))
+
+
 def test_card_and_report_state_the_operations_of_the_transform(full: ReportData) -> None:
     resize = GraphOperation(op="resize", size=(20, 22))
     transformed = changed(full.transformed, graph=(*full.transformed.graph, resize), image_shape=(20, 22, 1))

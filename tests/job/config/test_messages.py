@@ -105,12 +105,12 @@ def test_every_message_about_a_value_is_in_our_words() -> None:
     ("text", "headline", "expected", "remedy"),
     [
         (
-            "trainer: {network: {filters: [8, 8, 8, 8]}}",
-            "trainer.network.filters has 4 values",
-            "a list of 3 values, each a whole number from 1 to 8192",
+            "trainer: {network: {filters: []}}",
+            "trainer.network.filters has 0 values",
+            "a list of at least 1 and at most 32 values, each a whole number from 1 to 8192",
             "write that many",
         ),
-        ("trainer: {network: {dense: []}}", "dense has 0 values", "a list of 2 values", "write that many"),
+        ("trainer: {network: {kernels: [3, 3]}}", "kernels has 2 values for 3 convolutions", "", "change"),
         ("visualizer: {examples: [1, 1.5]}", "visualizer.examples.1 is 1.5", "a whole number from 0", "set"),
         ("trainer: {exports: litert}", "is 'litert'", "a list of values, each one of litert", "list: [litert]"),
         ("trainer: {gpu: {xla: yes}}", "is 'yes'", "true or false", "write true; YAML 1.2 reads yes as text"),

@@ -44,6 +44,7 @@ def render_verdict(report: ReportData) -> Markup:
         baseline=baseline and baseline_comparison(metrics, baseline),
         baseline_table=baseline and baseline_table(metrics, baseline),
         infra_validation=infra_validation_text(evaluation),
+        quantized=quantized_text(evaluation),
         metrics=metrics_table(metrics),
         custom_metrics=custom_metrics(evaluation),
         definitions=definitions(evaluation, "metric"),
@@ -95,6 +96,17 @@ def infra_validation_text(evaluation: Evaluation) -> str:
         f"received {counted(validation.images, 'raw image')}. Its probabilities differ from the model’s by "
         f"at most {plain_number(validation.largest_difference, 'g')} (allowed: "
         f"{plain_number(validation.tolerance, 'g')})."
+    )
+
+
+def quantized_text(evaluation: Evaluation) -> str:
+    """Return the accuracy of the export with 8-bit integers; empty without such an export."""
+    quantized, accuracy = evaluation.quantized, evaluation.metrics.accuracy
+    if quantized is None:
+        return ""
+    return (
+        f"The export with 8-bit integers, {quantized.file}, classifies {percent(quantized.accuracy)} of the test "
+        f"images correctly (the model: {percent(accuracy)}), and {percent(quantized.same_class)} like the model."
     )
 
 
