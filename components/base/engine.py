@@ -17,12 +17,15 @@ class Engine(Protocol):
     def parallel(self) -> int:
         """Maximum number of tasks that run at once."""
 
-    def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
+    def run(
+        self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None], sizes: Sequence[int] | None = None
+    ) -> Iterator[Result]:
         """Run tasks, and yield their results in the order of the tasks.
 
         Args:
             tasks: functions of a module with their arguments (`functools.partial`), which can be pickled.
             check: called often; an exception that it raises ends all tasks.
+            sizes: relative durations of the tasks, such as numbers of images; by default, all are equal.
 
         Raises:
             ResourceError: if the process of a task is killed repeatedly, or the engine is unreachable.
@@ -34,7 +37,12 @@ class InProcess:
 
     parallel = 1
 
-    def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
+    def run(
+        self,
+        tasks: Sequence[Callable[[], Result]],
+        check: Callable[[], None],
+        sizes: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> Iterator[Result]:
         for task in tasks:
             check()
             yield task()

@@ -92,7 +92,8 @@ def write_dataset(
     shards: dict[str, list[ExamplesShard]] = {name: [] for name in SPLITS}
     # An upper limit: the compressed size is not known before the images are written.
     with disk_space_guard(context.output, len(labels) * images.image_bytes, "the split images"):
-        for plan, written in zip(plans, context.engine.run(tasks, context.termination.check), strict=True):
+        shards_written = context.engine.run(tasks, context.termination.check, [plan.count for plan in plans])
+        for plan, written in zip(plans, shards_written, strict=True):
             statistics[plan.split].merge(written.statistics)
             shards[plan.split].append(ExamplesShard(file=plan.file, count=plan.count))
             if index is not None:

@@ -54,7 +54,12 @@ class Dask:
                 threads[worker.rpartition(":")[0]] += count
             return max(threads.values(), default=1)
 
-    def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
+    def run(
+        self,
+        tasks: Sequence[Callable[[], Result]],
+        check: Callable[[], None],
+        sizes: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> Iterator[Result]:
         if not tasks or not is_portable(tasks[0]):
             return InProcess().run(tasks, check)
         return self._run(tasks, check)

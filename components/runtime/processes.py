@@ -85,17 +85,21 @@ class Processes:
         while self._processes:
             self._processes.pop().kill()
 
-    def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
+    def run(
+        self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None], sizes: Sequence[int] | None = None
+    ) -> Iterator[Result]:
         if self.parallel == 1 or not tasks or not is_portable(tasks[0]):
             return InProcess().run(tasks, check)
-        return self._run(tasks, check)
+        return self._run(tasks, check, sizes or [1] * len(tasks))
 
-    def _run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
+    def _run(
+        self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None], sizes: Sequence[int]
+    ) -> Iterator[Result]:
         seconds = 0.0
         for number, task in enumerate(tasks):
-            remaining = len(tasks) - number
-            saved = seconds / max(1, number) * remaining * (1 - 1 / self.parallel)
-            if remaining > 1 and (self._processes or saved > MIN_SAVED_SECONDS):
+            seconds_left = seconds / max(1, sum(sizes[:number])) * sum(sizes[number:])
+            saved = seconds_left * (1 - 1 / self.parallel)
+            if number < len(tasks) - 1 and (self._processes or saved > MIN_SAVED_SECONDS):
                 yield from self._run_in_processes(tasks[number:], check)
                 return
             check()

@@ -140,6 +140,7 @@ class Transform(Component[TransformConfig]):
             for number, shard in enumerate(split.shards)
         ]
         names = [name for name, split in splits for _ in split.shards]
+        sizes = [shard.count for _, split in splits for shard in split.shards]
         for name in SPLITS:
             (output / name).mkdir()
         image_bytes = prod(examples.artifact.image_shape) + 8 + (4 * prod(conversion.shape) if stored else 0)
@@ -147,7 +148,7 @@ class Transform(Component[TransformConfig]):
         digests: dict[str, list[NDArray[np.void]]] = {name: [] for name in SPLITS}
         with disk_space_guard(output, image_bytes * sum(split.count for _, split in splits), "the transformed images"):
             for name, (shard, shard_digests) in zip(
-                names, context.engine.run(tasks, context.termination.check), strict=True
+                names, context.engine.run(tasks, context.termination.check, sizes), strict=True
             ):
                 shards[name].append(shard)
                 digests[name].append(shard_digests)

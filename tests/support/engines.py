@@ -26,8 +26,10 @@ class SmallFiles:
     def parallel(self) -> int:
         return self.engine.parallel
 
-    def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
-        return self.engine.run([partial(with_small_files, task) for task in tasks], check)
+    def run(
+        self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None], sizes: Sequence[int] | None = None
+    ) -> Iterator[Result]:
+        return self.engine.run([partial(with_small_files, task) for task in tasks], check, sizes)
 
 
 def with_small_files(task: Callable[[], Result]) -> Result:

@@ -65,6 +65,15 @@ def test_tasks_that_are_quick_or_local_run_in_this_process(engine: Processes, mo
     assert {process for _, process in quick + local} == {os.getpid()}
 
 
+def test_processes_do_not_start_for_small_last_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a validation and a test split after a training split."""
+    monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", 0.05)
+    tasks = [partial(square, 0, seconds=0.2), *[partial(square, 0)] * 2]
+    with Processes(2) as engine:
+        assert {process for _, process in engine.run(tasks, never, [50, 1, 1])} == {os.getpid()}
+        assert len({process for _, process in engine.run(tasks, never)}) > 1
+
+
 def test_processes_start_when_tasks_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", 0.4)
     with Processes(2) as engine:
