@@ -13,7 +13,7 @@ from components.base.errors import ConfigError
 from components.inference.split_images import SplitImages
 
 WHITENED_LAYER = "convolution_1"
-MAX_PIXELS = 2000 * 28 * 28
+MAX_PIXELS = 1000 * 28 * 28
 """Of the first training images, which are in random order."""
 PATCH_STRIDE = 2
 REGULARIZATION = 1e-2
@@ -55,7 +55,10 @@ def whitening_filters(images: NDArray[np.float32], *, size: int, count: int) -> 
     patches = windows[:, ::PATCH_STRIDE, ::PATCH_STRIDE].transpose(0, 1, 2, 4, 5, 3)
     # In float64, so that the order of sums does not change a rounded filter.
     patches = patches.reshape(-1, size * size * images.shape[-1]).astype(np.float64)
-    variances, vectors = np.linalg.eigh(np.cov(patches, rowvar=False).reshape(patches.shape[1], -1))
+    patches -= patches.mean(axis=0)
+    # Not by matrix multiplication: its threads wait for each other in a loop, for seconds beside other programs.
+    covariance = np.einsum("pi,pj->ij", patches, patches) / len(patches)
+    variances, vectors = np.linalg.eigh(covariance)
     largest = vectors[:, ::-1][:, :count] / np.sqrt(np.maximum(variances[::-1][:count], 0) + REGULARIZATION)
     # The sign of an eigenvector is arbitrary.
     largest *= np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(count)])
