@@ -15,7 +15,7 @@ class Expected:
 
     >>> from components import Trainer
     >>> Expected.at(Trainer.Config, ("network", "built-in", "filters")).describe()
-    'a list of 3 values, each a whole number from 1 to 8192'
+    'a list of at least 1 and at most 32 values, each a whole number from 1 to 8192'
     >>> Expected.at(Trainer.Config, ("learning_rate",)).keys()
     ['schedule', 'rate', 'peak', 'warmup']
     """

@@ -32,8 +32,6 @@ from job.store.fingerprint import FingerprintInputs, Producer
 from job.store.hashed_file import HashedFile, hash_each, walk
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 7
-"""Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
 CUSTOM = "custom"
 
 
@@ -89,7 +87,8 @@ class FileEntry(Statement):
 class Manifest(Statement):
     """The content of `manifest.json`."""
 
-    schema_version: Literal[6] = 6
+    schema_version: Literal[7] = 7
+    """Raised by one when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
     fingerprint: Sha256
     digest: Sha256
     """The content digest."""
@@ -193,6 +192,9 @@ class Manifest(Statement):
                 raise damaged(f"{directory / MANIFEST} has been changed: {stated}", expected=f"{size:,} bytes")
             hashed[name] = file
         return hashed
+
+
+SCHEMA_VERSION: int = Manifest.model_fields["schema_version"].default
 
 
 def hash_files(directory: Path) -> dict[str, HashedFile]:

@@ -199,7 +199,7 @@ def test_memory_budget_reaches_every_component_without_one(write_config: WriteCo
         ("root: ~no-such-user/x\n", "root: there is no home folder for ~no-such-user", ""),
         ("trainer: {batch_size: -1}\n", "trainer.batch_size is -1", ""),
         ("trainer: {network: {dropout: 1}}\n", "trainer.network.dropout is 1", ""),
-        ("trainer: {network: {filters: [8, 8]}}\n", "trainer.network.filters has 2 values", ""),
+        ("trainer: {network: {filters: []}}\n", "trainer.network.filters has 0 values", ""),
         ("trainer: {network: {filters: [8, 0, 8]}}\n", "trainer.network.filters.1 is 0", ""),
         ("trainer: {device: tpu}\n", "trainer.device is 'tpu'", ""),
         ("trainer: {learning_rate: {schedule: stairs}}\n", "trainer.learning_rate.schedule is 'stairs'", ""),
