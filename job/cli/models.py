@@ -93,7 +93,9 @@ def export(
     ],
     formats: Annotated[
         list[ExportFormatOption] | None,
-        typer.Option("--format", help="Format; can be repeated. By default all whose converters are installed."),
+        typer.Option(
+            "--format", help="Format; can be repeated. By default all in float32 whose converters are installed."
+        ),
     ] = None,
     model: ModelName = None,
     root: Root = Path(DEFAULT_ROOT),

@@ -113,7 +113,7 @@ class TestPeers:
             for name, one in BY_NAME.items()
             if isinstance(one, Peer) and one.why_missing(Inputs(mnist=tiny, torch=None))
         }
-        assert missing == {"record", "pytorch-basic"}
+        assert missing == {"record", "record-1", "pytorch-basic"}
 
     def test_peers_import_nothing_of_the_project(self) -> None:
         for script in (REPOSITORY / "tests" / "benchmarks" / "peers").glob("*.py"):
