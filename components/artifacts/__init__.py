@@ -55,6 +55,7 @@ from components.artifacts.examples import (
 )
 from components.artifacts.figures import Figure, Figures
 from components.artifacts.model import (
+    LOSSY_FORMATS,
     AugmentedImages,
     Epoch,
     Export,

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, NonNegative, Sha256, Statement
 
 ExportFormat = Literal["keras", "saved_model", "litert", "litert_int8", "onnx"]
+LOSSY_FORMATS: tuple[ExportFormat, ...] = ("litert_int8",)
+"""Formats that round the weights."""
 MAX_LAYERS_LISTED = 20
 
 

@@ -162,8 +162,9 @@ class FakeTrainer(Component[FakeTrainerConfig]):
             path = context.output / "saved_model" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{name} of {model.weights_sha256}\n")
-        checked = {"images": 1, "largest_difference": 0.0, "tolerance": 0.0, "same_class": 1.0}
-        export = Export.model_validate({"format": "saved_model", "file": "saved_model", **checked})
+        export = Export(
+            format="saved_model", file="saved_model", images=1, largest_difference=0.0, tolerance=0.0, same_class=1.0
+        )
         return model.model_copy(update={"exports": (export,)})
 
 

@@ -83,11 +83,13 @@ class DeviceCache:
         """Load `count` images; `read` returns those from one position to another."""
         # Assigning an array takes three times its memory: array, tensor and variable. `InplaceUpdate` writes to its
         # input, and the variable takes over the tensor. Assigning to slices of the variable took five times as long.
-        images = tf.raw_ops.Empty(shape=(count, *self._images.shape[1:]), dtype=self._images.dtype)
         chunk_rows = max(1, CHUNK_BYTES // row_bytes(self.split))
-        for first in range(0, count, chunk_rows):
-            last = min(first + chunk_rows, count)
-            tf.raw_ops.InplaceUpdate(x=images, i=np.arange(first, last, dtype=np.int32), v=read(first, last))
+        with tf.device(self._images.device):
+            images = tf.raw_ops.Empty(shape=(count, *self._images.shape[1:]), dtype=self._images.dtype)
+            for first in range(0, count, chunk_rows):
+                last = min(first + chunk_rows, count)
+                positions = np.arange(first, last, dtype=np.int32)
+                images = tf.raw_ops.InplaceUpdate(x=images, i=positions, v=read(first, last))
         self._images.assign(images)
 
     def load_in_blocks(self, max_rows: int) -> Iterator[int]:

@@ -36,8 +36,8 @@ def prepare_weights(
         initial_weights = load_initial_weights(network, model, class_names=class_names)
         progress.message(f"initial weights: {initial_weights.describe()}")
     frozen = freeze_layers(network, (*whitened, *config.freeze))
-    at_random = [name for name in frozen if initial_weights and name in initial_weights.not_loaded]
-    if at_random := [name for name in at_random if name not in whitened]:
+    not_loaded = {*initial_weights.not_loaded} - {*whitened} if initial_weights else {}
+    if at_random := [name for name in frozen if name in not_loaded]:
         progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
     return initial_weights, frozen
 

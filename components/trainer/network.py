@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
@@ -14,6 +14,7 @@ POOLING_STRIDE = 2
 """Each pooling halves height and width."""
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Kernel = Annotated[int, Field(strict=True, ge=1, le=15)]
+Number = Annotated[int, Field(strict=True, ge=1)]
 Padding = Literal["same", "valid"]
 MAX_CONVOLUTIONS = 32
 
@@ -37,16 +38,16 @@ class NetworkConfig(ComponentConfig):
     """Sizes of the built-in network's layers."""
 
     crop: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
-    """Pixels that are removed from each side of an image before the first convolution, which saves their work: the
-    border of an MNIST image is empty. Predictions still take whole images."""
+    """Pixels that the network removes from each side of an image before the first convolution, which saves their work.
+    Useful if the border hardly matters. Predictions still take whole images."""
     filters: Annotated[tuple[Units, ...], Field(min_length=1, max_length=MAX_CONVOLUTIONS)] = (32, 64, 64)
     """Filters of each convolution."""
     kernels: Kernel | tuple[Kernel, ...] = 3
-    """Height and width of each convolution's kernels, in pixels; a number is for all."""
+    """Height and width of each convolution's kernels, in pixels. One value applies to all."""
     padding: Padding | tuple[Padding, ...] = "same"
-    """`same` pads each convolution's input with zeros; `valid` leaves out its border, and the work there. A word is for
-    all."""
-    pooled: tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None = None
+    """`same` pads each convolution's input with zeros; `valid` leaves out its border, and the work there. One value
+    applies to all."""
+    pooled: Annotated[tuple[Number, ...], AfterValidator(lambda numbers: tuple(sorted({*numbers})))] | None = None
     """The convolutions that max-pooling follows, by their numbers from 1; by default all."""
     pooling: Annotated[int, Field(strict=True, ge=POOLING_STRIDE, le=7)] = POOLING_STRIDE
     """Height and width of the max-pooling windows, which are two pixels apart. With 3 they overlap, so that a small
@@ -59,7 +60,8 @@ class NetworkConfig(ComponentConfig):
     """Whether each convolution's output is normalized over the batch."""
     whitening: Annotated[bool, Field(strict=True)] = False
     """Whether the filters of the first convolution are computed from training images instead of trained: they whiten
-    patches (see `components.trainer.whitening`). Its output is not normalized, and training needs no gradient of it."""
+    patches (see `components.trainer.whitening`). Its output is not normalized, and training needs no gradient of it.
+    With `trainer.init_from`, the filters are those of that model, if their shape is the same."""
     normalization_momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
     """Decay of the running mean and variance at each step."""
 
@@ -68,9 +70,17 @@ class NetworkConfig(ComponentConfig):
         count = len(self.filters)
         for name, given in (("kernels", self.kernels), ("padding", self.padding)):
             if isinstance(given, tuple) and len(given) != count:
-                raise ValueError(f"{name} has {len(given)} values for {count} convolutions, the number of filters")
+                raise ValueError(
+                    f"{name} has {len(given)}, but filters has {count}: write one value for all, or one for each"
+                )
         if self.pooled and max(self.pooled) > count:
-            raise ValueError(f"pooled names convolution {max(self.pooled)}, and there are {count}")
+            raise ValueError(
+                f"pooled names convolution {max(self.pooled)}, but filters has {count}: write smaller numbers"
+            )
+        if self.whitening and self.filters[0] % 2:
+            raise ValueError(
+                "whitening needs an even number of filters of the first convolution: each also with the other sign"
+            )
         return self
 
     @property

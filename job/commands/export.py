@@ -11,7 +11,7 @@ from typing import get_args
 from rich.markup import escape
 
 from components import Context, Trainer
-from components.artifacts import Export, ExportFormat, Stored, TransformedExamples
+from components.artifacts import LOSSY_FORMATS, Export, ExportFormat, Stored, TransformedExamples
 from components.base.errors import ConfigError
 from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
@@ -34,8 +34,12 @@ def export(
     as_json: bool,
     signals: Signals,
 ) -> None:
-    """Export a sealed model and print the files; without names, in every format whose converter is installed."""
-    requested: list[ExportFormat] = list(dict.fromkeys(names or get_args(ExportFormat)))
+    """Export a sealed model and print the files.
+
+    Without names, it is exported in every format that keeps its weights exactly and whose converter is installed.
+    """
+    exact = [name for name in get_args(ExportFormat) if name not in LOSSY_FORMATS]
+    requested: list[ExportFormat] = list(dict.fromkeys(names or exact))
     formats = [name for name in requested if names is not None or not Trainer.missing_packages([name])]
     signals.shield()
     with signals.interruptible():

@@ -31,9 +31,9 @@ def run_comparison(
         results: receives every sample in the section `samples`.
     """
     for program in seeds:
-        if why := program.why_missing(inputs):
+        if why := program.why_unavailable(inputs):
             print(f"skipped: {program.title}: {why}", flush=True)
-    present = {program: own for program, own in seeds.items() if not program.why_missing(inputs)}
+    present = {program: own for program, own in seeds.items() if not program.why_unavailable(inputs)}
     samples: list[Sample] = []
     for round_number, program, seed in in_rounds(present):
         if any(sample.failure for sample in samples if sample.program == program.name):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-
-from components.runtime.resources import cpu_limit
 
 MAX_OTHER_FRACTION = 0.05
 """Of the processors' time that may be used by others in an undisturbed run."""
@@ -27,12 +26,21 @@ MAX_WAIT_SECONDS = 60.0
 """For other programs to end before a run."""
 COMPUTATION_STEPS = 500_000
 
+STATISTICS = Path("/proc/stat")
+
 Measured = TypeVar("Measured")
+
+
+def processors() -> list[int]:
+    """Return the numbers of the processors that this process may use."""
+    if sys.platform == "linux":
+        return sorted(os.sched_getaffinity(0))
+    return [*range(os.cpu_count() or 1)]
 
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """CPU-seconds of the whole machine since its start."""
+    """CPU-seconds of the processors that this process may use, since the start of the machine; 0 except on Linux."""
 
     busy: float
     """In processes."""
@@ -42,9 +50,16 @@ class CpuTimes:
     @classmethod
     def now(cls) -> CpuTimes:
         """Read them from /proc/stat (see `man 5 proc`)."""
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-        user, nice, system, _, _, irq, softirq, steal = (int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in fields[:8])
-        return cls(busy=user + nice + system + irq + softirq, steal=steal)
+        if not STATISTICS.exists():
+            return cls(busy=0.0, steal=0.0)
+        own, busy, steal = {f"cpu{number}" for number in processors()}, 0, 0
+        for line in STATISTICS.read_text().splitlines():
+            name, *ticks = line.split()
+            if name in own:
+                user, nice, system, _, _, irq, softirq, stolen = map(int, ticks[:8])
+                busy, steal = busy + user + nice + system + irq + softirq, steal + stolen
+        ticks_per_second = os.sysconf("SC_CLK_TCK")
+        return cls(busy=busy / ticks_per_second, steal=steal / ticks_per_second)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +85,7 @@ class Disturbance:
     @property
     def is_disturbed(self) -> bool:
         """Whether the run's times are not those of a quiet machine."""
-        available = self.seconds * cpu_limit()
+        available = self.seconds * len(processors())
         return self.other_cpu + self.steal > MAX_OTHER_FRACTION * available or self.speed < MIN_SPEED
 
     def describe(self) -> str:
@@ -124,7 +139,7 @@ def wait_until_quiet() -> None:
         before, own = CpuTimes.now(), time.process_time()
         time.sleep(QUIET_SECONDS)
         others = CpuTimes.now().busy - before.busy - (time.process_time() - own)
-        if others <= MAX_OTHER_FRACTION * QUIET_SECONDS * cpu_limit():
+        if others <= MAX_OTHER_FRACTION * QUIET_SECONDS * len(processors()):
             return
 
 

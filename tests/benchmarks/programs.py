@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from components.base.errors import ExitCode
+from tests.benchmarks.disturbance import processors
 from tests.support.processes import REPOSITORY, environment
 
 PEERS = Path(__file__).parent / "peers"
@@ -85,12 +87,18 @@ class Program:
         """Return the command that starts it; it can write below `scratch`."""
         raise NotImplementedError
 
+    def why_unavailable(self, inputs: Inputs) -> str:
+        """Return why it, or the program that binds it to processors, is missing; empty if it can run."""
+        if self.threads is not None and shutil.which("taskset") is None:
+            return "no taskset, which binds a process to processors"
+        return self.why_missing(inputs)
+
     def bound_command(self, inputs: Inputs, *, seed: int, scratch: Path) -> list[str]:
         """Return the command that starts it on its number of processors."""
         command = self.command(inputs, seed=seed, scratch=scratch)
         if self.threads is None:
             return command
-        return ["taskset", "--cpu-list", ",".join(map(str, range(self.threads))), *command]
+        return ["taskset", "--cpu-list", ",".join(map(str, processors()[: self.threads])), *command]
 
     def parse(self, stdout: str) -> ProgramOutput:
         """Parse its standard output."""

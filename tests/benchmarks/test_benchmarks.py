@@ -352,8 +352,10 @@ class TestDisturbance:
 
     def test_busy_process_beside_a_run_disturbs_it(self) -> None:
         with subprocess.Popen([PYTHON, "-c", "while True: pass"]) as other:
-            measured = measure_process([PYTHON, "-c", "import time; time.sleep(1)"], timeout=60)
-            other.kill()
+            try:
+                measured = measure_process([PYTHON, "-c", "import time; time.sleep(1)"], timeout=60)
+            finally:
+                other.kill()
         assert measured.disturbance.other_cpu > 0.5
         assert measured.disturbance.is_disturbed
 

@@ -30,7 +30,7 @@ def fold_network(network: Any) -> Any:
         position = _last_linear(layers)
         if position is not None and _is_relu(layer):
             layers[position].activation = keras.activations.relu
-        elif position is not None and _can_fold(layer, is_pooled=position < len(layers) - 1):
+        elif position is not None and _can_fold(layer, layers[position:]):
             layers[position] = _fold(layers[position], layer)
         elif type(layer) is keras.layers.Flatten and layer.data_format == "channels_last":
             layers.append(_flatten(layer))
@@ -40,7 +40,10 @@ def fold_network(network: Any) -> Any:
 
 
 def _last_linear(layers: list[Any]) -> int | None:
-    """Return the position of a last layer that is linear, except for max-pooling after it; None if it is not."""
+    """Return the position of the last convolution or dense layer if it has no activation, else None.
+
+    Nothing or one max-pooling may follow it.
+    """
     import keras
 
     position = len(layers) - 1
@@ -60,14 +63,16 @@ def _is_relu(layer: Any) -> bool:
     return is_relu and layer.max_value is None and not layer.negative_slope and not layer.threshold
 
 
-def _can_fold(layer: Any, *, is_pooled: bool) -> bool:
-    """Return whether a layer is a normalization of channels, and one that never decreases if it follows a pooling."""
+def _can_fold(layer: Any, before: list[Any]) -> bool:
+    """Return whether a layer normalizes the channels of a linear layer, and never decreases if a pooling is between."""
     import keras
 
     if type(layer) is not keras.layers.BatchNormalization or layer.axis not in (-1, len(layer.input.shape) - 1):
         return False
+    if any(getattr(each, "data_format", "channels_last") != "channels_last" for each in before):
+        return False
     scale, _ = _scale_and_offset(layer)
-    return not is_pooled or bool((scale >= 0).all())
+    return len(before) == 1 or bool((scale >= 0).all())
 
 
 def _scale_and_offset(normalization: Any) -> tuple[Weights, Weights]:
@@ -83,7 +88,7 @@ def _fold(layer: Any, normalization: Any) -> Any:
     scale, offset = _scale_and_offset(normalization)
     kernel, *bias = layer.get_weights()
     folded = type(layer).from_config({**layer.get_config(), "use_bias": True})
-    folded.build(layer.input.shape)
+    folded.build_from_config(layer.get_build_config())  # a folded layer was never called, and has no `input`
     folded.set_weights([kernel * scale, sum(bias) * scale + offset])
     return folded
 

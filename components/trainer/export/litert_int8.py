@@ -1,18 +1,15 @@
 """The LiteRT model with 8-bit integers: weights and activations are int8, images and probabilities as in `litert`."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from components.trainer.export import litert
 from components.trainer.export.folding import fold_network
-from components.trainer.export.serving_model import ExampleImages, RawImages, ServingModel
+from components.trainer.export.serving_model import ExampleImages, ServingModel
 
 TITLE = "LiteRT model with 8-bit integers"
 FILE_NAME = "model_int8.tflite"
-CALIBRATION_BATCH = 50
-"""Images per prediction; limits the memory of the activations."""
 
 predict = litert.predict
 
@@ -21,21 +18,17 @@ def write(model: ServingModel, path: Path, images: ExampleImages) -> None:
     """Write a LiteRT file whose operations compute in int8, with a scale for each output channel of the weights.
 
     The range of an activation is that of its values for the calibration images. Operations without an int8 kernel
-    compute in float32. Weights alone would not be quantized: the converter does so from 1,024 elements on.
+    compute in float32. Without calibration, the converter leaves weights of fewer than 1,024 elements in float32.
     """
     import tensorflow as tf
 
     settings = {
         "optimizations": [tf.lite.Optimize.DEFAULT],
-        "representative_dataset": lambda: _batches(images.calibration),
+        "representative_dataset": lambda: ([batch] for batch in images.calibration()),
         "exclude_conversion_metadata": True,
     }
     folded = replace(model, network=fold_network(model.network))
     path.write_bytes(_without_names(litert.convert(folded, path.parent, settings)))
-
-
-def _batches(images: RawImages) -> Iterator[list[RawImages]]:
-    return ([images[start : start + CALIBRATION_BATCH]] for start in range(0, len(images), CALIBRATION_BATCH))
 
 
 def _without_names(content: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Serving model: the trained network with the preprocessing in front of it and the averaging behind it."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Self, TypeAlias
@@ -26,11 +27,12 @@ class ExampleImages:
 
     Attributes:
         check: validation images, on which predictions are compared.
-        calibration: training images, whose activations determine the ranges of 8-bit integers.
+        calibration: returns batches of training images, whose activations determine the ranges of 8-bit integers. They
+            are read only when a format needs them.
     """
 
     check: RawImages
-    calibration: RawImages
+    calibration: Callable[[], Iterable[RawImages]]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
     raw = read_raw(transformed, stated.splits.validation, slice(None))
-    images = ExampleImages(check=raw, calibration=raw)
+    images = ExampleImages(check=raw, calibration=lambda: [raw])
     exports = export_model(
         ServingModel.from_network(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory)
     )

@@ -16,15 +16,22 @@ def predictions(network: Any) -> Any:
 
 
 def network_of(*layers: Any) -> Any:
-    """Return a network of the layers with random moments, offsets and positive scales of its normalizations."""
+    """Return a network of the layers and an output layer, randomized."""
     import keras
 
     network = keras.Sequential([keras.Input(SHAPE), *layers, keras.layers.Dense(5, "softmax", name="last")])
+    randomize(network)
+    return network
+
+
+def randomize(network: Any) -> None:
+    """Set random moments, offsets and positive scales of the normalizations."""
+    import keras
+
     random = np.random.default_rng(1)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights([random.uniform(0.5, 2.0, weights.shape) for weights in layer.get_weights()])
-    return network
 
 
 def kinds(network: Any) -> list[str]:
@@ -32,16 +39,11 @@ def kinds(network: Any) -> list[str]:
 
 
 def test_built_in_network_folds_normalization_and_relu() -> None:
-    import keras
-
     from components.trainer.network import NetworkConfig, build_network
 
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), batch_normalization=True, whitening=True, dropout=0.0)
     network = build_network(config, image_shape=SHAPE, classes=3, seed=0)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            random = np.random.default_rng(1)
-            layer.set_weights([random.uniform(0.5, 2.0, weights.shape) for weights in layer.get_weights()])
+    randomize(network)
     before = predictions(network)
     folded = fold_network(network)
     assert kinds(folded) == [*["Conv2D", "MaxPooling2D"] * 3, "Lambda", *["Dense"] * 3]
@@ -59,6 +61,24 @@ def test_normalization_without_scale_folds_into_a_bias() -> None:
     folded = fold_network(network)
     assert kinds(folded) == ["Conv2D", "Lambda", "Dense"]
     np.testing.assert_allclose(predictions(folded), predictions(network), atol=1e-6)
+
+
+def test_two_normalizations_fold_into_one_layer() -> None:
+    from keras import layers
+
+    first, second = layers.BatchNormalization(), layers.BatchNormalization()
+    network = network_of(layers.Conv2D(4, 3), first, layers.MaxPooling2D(), second, layers.Flatten())
+    folded = fold_network(network)
+    assert kinds(folded) == ["Conv2D", "MaxPooling2D", "Lambda", "Dense"]
+    np.testing.assert_allclose(predictions(folded), predictions(network), atol=1e-6)
+
+
+def test_normalization_of_the_width_of_channels_first_stays() -> None:
+    from keras import layers
+
+    convolution = layers.Conv2D(10, 3, padding="same", data_format="channels_first")
+    network = network_of(convolution, layers.BatchNormalization(), layers.Flatten())
+    assert "BatchNormalization" in kinds(fold_network(network))
 
 
 def test_decreasing_normalization_after_pooling_stays() -> None:

@@ -72,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network.set_weights([w + random.uniform(0.1, 0.2, w.shape) if w.ndim == 1 else w for w in weights])
         graph = (*scaling_graph(), *(operations(images) if preset == "digits" else ()))
         model = ServingModel.from_network(network, graph, config.test_time_shift)
-        keras_file.write(model, folder / f"{preset}.keras", ExampleImages(check=images, calibration=images))
+        keras_file.write(model, folder / f"{preset}.keras", ExampleImages(check=images, calibration=lambda: [images]))
         predicted = keras_file.predict(folder / f"{preset}.keras", images)["probabilities"]
         np.testing.assert_allclose(predicted, model.predict(images), atol=1e-6)
         assert np.ptp(predicted, axis=0).max() > 1e-3, "the predictions depend on the images"

@@ -52,10 +52,11 @@ def test_network_pools_after_the_configured_convolutions() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"kernels": [3, 3]}, "kernels has 2 values for 3 convolutions"),
-        ({"padding": ["same"] * 4}, "padding has 4 values for 3 convolutions"),
-        ({"pooled": [1, 4]}, "pooled names convolution 4, and there are 3"),
+        ({"kernels": [3, 3]}, "kernels has 2, but filters has 3"),
+        ({"padding": ["same"] * 4}, "padding has 4, but filters has 3"),
+        ({"pooled": [1, 4]}, "pooled names convolution 4, but filters has 3"),
         ({"filters": []}, "at least 1 item"),
+        ({"filters": [3, 4, 4], "whitening": True}, "an even number of filters"),
     ],
 )
 def test_sizes_of_other_numbers_of_convolutions_are_an_error(settings: dict[str, Any], problem: str) -> None:

@@ -209,7 +209,9 @@ def test_every_format_contains_any_network(
         folder.mkdir()
         network = extension.build(image_shape=shape, classes=classes, seed=0)
         model = ServingModel.from_network(network, stated.graph, shift)
-        exports = export_model(model, EXPORTERS, ExampleImages(check=raw, calibration=raw), Context(output=folder))
+        exports = export_model(
+            model, EXPORTERS, ExampleImages(check=raw, calibration=lambda: [raw]), Context(output=folder)
+        )
         assert [each.format for each in exports] == list(EXPORTERS)
     one, other = digests(tmp_path / "one"), digests(tmp_path / "other")
     if function is nested:  # tf2onnx orders the nodes around depthwise convolutions by their addresses in memory

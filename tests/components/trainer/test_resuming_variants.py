@@ -65,9 +65,10 @@ def loop(settings: dict[str, Any], context: Context) -> TrainingLoop:
     sizes = {"filters": (4, 4, 4), "dense": (8, 8), "dropout": 0.1}
     config = config.model_copy(update={"network": NetworkConfig.model_validate(sizes | settings.get("network", {}))})
     network, train = config.network.build(image_shape=(16, 16, 1), classes=2, seed=0), squares(100, 0)
-    if not config.init_from:
+    if config.init_from:  # its weights are not loaded
+        freeze_layers(network, config.freeze)
+    else:
         prepare_weights(network, config, None, train, (), context.progress)
-    freeze_layers(network, config.freeze)
     return TrainingLoop(network, config, train, squares(50, 1), context)
 
 

@@ -36,14 +36,16 @@ def responses(images: NDArray[np.float32], filters: NDArray[np.float32]) -> NDAr
 @pytest.mark.parametrize(("size", "channels", "count"), [(3, 1, 4), (2, 3, 5), (1, 1, 1)])
 def test_outputs_of_the_filters_are_uncorrelated(size: int, channels: int, count: int) -> None:
     images = 10 * smooth_images(400, channels=channels)  # large variances, so that the constant added to them is small
-    filters = whitening_filters(images, size=size, count=count)
+    filters = whitening_filters(images, size=size)[..., :count]
     assert filters.shape == (size, size, channels, count)
     covariance = np.cov(responses(images, filters), rowvar=False).reshape(count, count)
     np.testing.assert_allclose(covariance, np.eye(count), atol=0.1)
 
 
-def test_constant_images_have_finite_filters() -> None:
-    assert np.isfinite(whitening_filters(np.full((3, 8, 8, 1), 0.5, np.float32), size=3, count=4)).all()
+def test_directions_without_variance_have_no_filters() -> None:
+    gray = smooth_images(50)
+    assert whitening_filters(np.repeat(gray, 3, axis=-1), size=1).shape == (1, 1, 3, 1)
+    assert whitening_filters(np.full((3, 8, 8, 1), 0.5, np.float32), size=3).shape == (3, 3, 1, 0)
 
 
 def test_each_filter_is_followed_by_its_negative() -> None:
@@ -53,17 +55,25 @@ def test_each_filter_is_followed_by_its_negative() -> None:
     whiten(network, SplitImages(images, np.arange(20) % 4), crop=1)
     kernel = network.get_layer("convolution_1").kernel.numpy()
     np.testing.assert_array_equal(kernel[..., 3:], -kernel[..., :3])
-    np.testing.assert_array_equal(kernel[..., :3], whitening_filters(images[:, 1:-1, 1:-1], size=3, count=3))
+    np.testing.assert_array_equal(kernel[..., :3], whitening_filters(images[:, 1:-1, 1:-1], size=3)[..., :3])
 
 
-@pytest.mark.parametrize(("filters", "kernel"), [(5, 3), (20, 3), (4, 1)])
-def test_number_of_filters_without_directions_is_an_error(filters: int, kernel: int) -> None:
-    sizes = NETWORK | {"filters": (filters, 4, 4), "kernels": (kernel, 3, 3)}
-    network = NetworkConfig.model_validate(sizes).build(image_shape=(12, 12, 1), classes=4, seed=0)
-    with pytest.raises(
-        ConfigError, match=f"an even number of at most {2 * kernel**2}, for kernels of {kernel}x{kernel}"
-    ):
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({"filters": (20, 4, 4)}, "at most 18, two for each direction in which patches of 3x3 pixels differ"),
+        (
+            {"filters": (4, 4, 4), "kernels": (1, 3, 3)},
+            "at most 2, two for each direction in which patches of 1x1 pixels differ",
+        ),
+        ({"filters": (4,), "kernels": (11,)}, "at least 11x11, the size of the first convolution's kernels"),
+    ],
+)
+def test_filters_that_images_do_not_have_are_an_error(sizes: dict[str, Any], expected: str) -> None:
+    network = NetworkConfig.model_validate(NETWORK | sizes).build(image_shape=(12, 12, 1), classes=4, seed=0)
+    with pytest.raises(ConfigError) as caught:
         whiten(network, SplitImages(smooth_images(20), np.arange(20) % 4), crop=1)
+    assert caught.value.expected == expected
 
 
 @pytest.mark.thorough
@@ -76,4 +86,4 @@ def test_trained_model_has_the_filters_of_its_images(tmp_path: Path) -> None:
     images = open_scaled(transformed, transformed.artifact.splits.train)
     cropped = images.read(0, len(images))[:, 1:-1, 1:-1]
     kernel = load_network(Stored(model, tmp_path / "model")).get_layer("convolution_1").kernel.numpy()
-    np.testing.assert_array_equal(kernel[..., :3], whitening_filters(cropped, size=3, count=3))
+    np.testing.assert_array_equal(kernel[..., :3], whitening_filters(cropped, size=3)[..., :3])

@@ -194,7 +194,7 @@ def test_the_keras_file_has_equal_bytes_and_does_not_train(
     network = keras.Sequential([keras.Input(stated.image_shape), *body])
     model = ServingModel.from_network(network, stated.graph, picture_shape=stated.picture_shape)
     for name in ("one.keras", "two.keras"):
-        keras_file.write(model, tmp_path / name, ExampleImages(check=raw, calibration=raw))
+        keras_file.write(model, tmp_path / name, ExampleImages(check=raw, calibration=lambda: [raw]))
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
     loaded = keras.models.load_model(tmp_path / "one.keras", compile=False, safe_mode=True)
     np.testing.assert_allclose(loaded(raw).numpy(), model.predict(raw), atol=1e-6)  # without `training=False`
