@@ -139,21 +139,24 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(infra_validation, "find_spec", lambda _: spec)
 
 
+@pytest.mark.parametrize(
+    ("content", "line", "problem"),
+    [
+        (b"not a library", "pass", "OSError: "),
+        (Path(np.random.mtrand.__file__).read_bytes(), "pass", "AttributeError: .*TF_NewStatus"),
+        (b"", "sys.modules['google.protobuf'] = None", "ModuleNotFoundError: .*google.protobuf"),
+    ],
+    ids=["library", "functions", "messages"],
+)
 def test_an_unusable_c_library_is_a_config_error(
-    placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, line: str, problem: str
 ) -> None:
     install(tmp_path, monkeypatch)
-    library = tmp_path / "libtensorflow_cc.so.2"
-    library.write_bytes(b"not a library")
-    with pytest.raises(ConfigError, match="unusable: OSError: ") as caught:
+    (tmp_path / "libtensorflow_cc.so.2").write_bytes(content)
+    serve_with(line, tmp_path, monkeypatch)
+    with pytest.raises(ConfigError, match=f"unusable: {problem}") as caught:
         validate(placeholder, Context(output=tmp_path))
     assert "install" in caught.value.remedy
-    shutil.copy(np.random.mtrand.__file__, library)
-    with pytest.raises(ConfigError, match="unusable: AttributeError: .*TF_NewStatus"):
-        validate(placeholder, Context(output=tmp_path))
-    serve_with("sys.modules['google.protobuf'] = None", tmp_path, monkeypatch)
-    with pytest.raises(ConfigError, match="unusable: ModuleNotFoundError: .*google.protobuf"):
-        validate(placeholder, Context(output=tmp_path))
 
 
 def test_a_killed_process_is_a_resource_error(
