@@ -1,7 +1,6 @@
 """Evaluator: scores a model on the test split and decides whether it is blessed."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
 from components.artifacts import Artifact, Evaluation, Model, PairedComparison, Stored, TransformedExamples
@@ -45,7 +44,8 @@ class Evaluator(Component[EvaluatorConfig]):
 
         Raises:
             DataError: if the model was trained for other images or classes, or the baseline scored on other images.
-            ConfigError: if a threshold names a class or slice that does not exist.
+            ConfigError: if a threshold names a class or slice that does not exist, or TensorFlow has no usable C
+                library.
         """
         with context.timed("imports"):
             from components.evaluator.baseline import compare
@@ -64,7 +64,7 @@ class Evaluator(Component[EvaluatorConfig]):
 
         check_compatible(transformed.artifact, model.artifact)
         config, splits, names = self.config, transformed.artifact.splits, transformed.artifact.class_names
-        comparison = infra = None
+        comparison = infra = quantized = None
         with serve_model(model, transformed, config.infra_validation.images, context) as served:
             with context.timed("imports"):
                 import_libraries(model)
@@ -76,8 +76,10 @@ class Evaluator(Component[EvaluatorConfig]):
             if baseline is not None:
                 comparison = compare(predictions, baseline, significance=config.significance, functions=config.metrics)
             context.termination.check()
-            with context.timed("quantized export") if model.artifact.quantized else nullcontext():
-                quantized = evaluate_quantized(model, transformed, predictions, context)
+            if model.artifact.quantized is not None:
+                export = model.directory / model.artifact.quantized
+                with context.timed("quantized export"):
+                    quantized = evaluate_quantized(export, transformed, predictions, context)
             uncalibrated = predictions.probabilities
             with context.timed("scoring"):
                 predictions, calibration = calibrate_predictions(

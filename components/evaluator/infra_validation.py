@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import InfraValidation, Model, Stored, TransformedExamples
 from components.base.component import Context
-from components.base.errors import ResourceError
+from components.base.errors import ConfigError, ResourceError
 from components.evaluator import serving_process
 from components.inference.split_images import read_raw
 from components.runtime.child_process import Child, start_child
@@ -28,14 +28,14 @@ TOLERANCE = 1e-5
 TIMEOUT_SECONDS = 600.0
 """Many times as long as a slow disk needs."""
 MACHINE_FAILURES = (
-    *("ResourceExhausted", "MemoryError"),
+    *("MemoryError", "OUT_OF_MEMORY", "failed to map segment"),  # of Python, CUDA, and dlopen
     *map(os.strerror, (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EAGAIN)),
 )
 """Text of errors that are not due to the model."""
 
 
-class ServedModel:
-    """A SavedModel that a separate process serves, created by `serve_model`."""
+class ServingProcess:
+    """A separate process that serves a SavedModel, created by `serve_model`."""
 
     def __init__(self, child: Child, directory: Path, results: Path, images: int, context: Context) -> None:
         self._child = child
@@ -55,6 +55,7 @@ class ServedModel:
 
         Raises:
             ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.
+            ConfigError: if the C library of the installed TensorFlow is unusable. Nor does this.
         """
         context, failure, difference = self._context, "", None
         expected = probabilities[: self._images]
@@ -69,6 +70,8 @@ class ServedModel:
             last_line = next(reversed(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
             if error.returncode < 0 or any(text in last_line for text in MACHINE_FAILURES):
                 raise _not_validated(f"ended with {error.returncode}: {last_line}") from error
+            if error.returncode == serving_process.UNUSABLE_LIBRARY:
+                raise _no_library(f"the installed one is unusable: {last_line}", expected="that works") from error
             context.progress.warning(f"the SavedModel cannot be used in a separate process: {last_line}")
             # The rest of the line may name a folder of this machine, which does not belong into an artifact.
             name = re.match(r"(?:\w+\.)*(\w+Error)\b", last_line)
@@ -91,14 +94,14 @@ class ServedModel:
 @contextmanager
 def serve_model(
     model: Stored[Model], transformed: Stored[TransformedExamples], images: int, context: Context
-) -> Iterator[ServedModel | None]:
+) -> Iterator[ServingProcess | None]:
     """Load the SavedModel in a separate process, for the first `images` test images, while the block runs.
 
     Loading takes a second, on one processor: the block can predict meanwhile. Yields None if there is no SavedModel, or
     if `images` is 0.
 
     Raises:
-        ResourceError: if the installed TensorFlow has no C library.
+        ConfigError: if the installed TensorFlow has no C library.
     """
     if model.artifact.saved_model is None or not images:
         yield None
@@ -111,21 +114,30 @@ def serve_model(
         # -P: the modules in the script's folder must not hide libraries.
         arguments = (_c_library(), saved_model, raw, results, cpu_limit(), os.getpid())
         with start_child([sys.executable, "-P", serving_process.__file__, *map(str, arguments)]) as child:
-            yield ServedModel(child, directory, results, len(sent), context)
+            yield ServingProcess(child, directory, results, len(sent), context)
 
 
 def _c_library() -> Path:
     """Return TensorFlow's C library, which is in all of its packages for Linux and macOS, without importing it."""
     found = find_spec("tensorflow")
-    for folder in () if found is None else found.submodule_search_locations or ():
+    folders = [] if found is None else [*(found.submodule_search_locations or ())]
+    for folder in folders:
         for path in Path(folder).glob("libtensorflow_cc.*"):
             return path
-    raise _not_validated("needs libtensorflow_cc, which the installed TensorFlow does not contain")
+    raise _no_library(f"{', '.join(folders) or 'tensorflow'} has no libtensorflow_cc", expected="that contains it")
+
+
+def _no_library(problem: str, *, expected: str) -> ConfigError:
+    return ConfigError(
+        f"evaluator.infra_validation needs TensorFlow's C library, but {problem}",
+        expected=f"a TensorFlow package {expected}, such as tensorflow or tensorflow-cpu",
+        remedy="install one, or set evaluator.infra_validation.images to 0",
+    )
 
 
 def _not_validated(problem: str) -> ResourceError:
     return ResourceError(
         f"the SavedModel cannot be validated: the process that serves it {problem}",
-        expected="TensorFlow's C library, and memory, temporary files and time for a second process",
-        remedy="give the job more, or set evaluator.infra_validation.images to 0",
+        expected="memory, temporary files and time for a second process",
+        remedy="give the job more memory, disk space or time, or set evaluator.infra_validation.images to 0",
     )

@@ -2,11 +2,12 @@
 
 python serving_process.py LIBRARY SAVED_MODEL IMAGES.npy RESULTS.npz THREADS PARENT
 
-It uses neither this package, Keras nor TensorFlow's Python code, whose import takes seconds: a model that works here
-works with TensorFlow Serving and in other languages, which load it with the same functions of LIBRARY. IMAGES holds raw
-images, uint8. Requests begin when standard input is closed: until then, the job may use the processors for other work.
-RESULTS gets `probabilities`, float32 [count, classes], the seconds of some requests of one image (`latencies`), and the
-seconds of one request of all images (`all_seconds`). PARENT is the id of the process with which this one ends.
+It loads the SavedModel with LIBRARY, as TensorFlow for Java and Go does; TensorFlow Serving uses the same loader. It
+uses neither this package nor Keras, and of TensorFlow's Python code it imports only generated messages: the rest takes
+seconds. IMAGES holds raw images, uint8. Requests begin when standard input is closed: until then, the job may use the
+processors for other work. RESULTS gets `probabilities`, float32 [count, classes], the seconds of some requests of one
+image (`latencies`), and the seconds of one request of all images (`all_seconds`). PARENT is the id of the process with
+which this one ends. The exit code is `UNUSABLE_LIBRARY` if TensorFlow itself does not work.
 """
 
 import ctypes
@@ -25,6 +26,8 @@ FLOAT, UINT8 = 1, 4
 """Of `TF_DataType`."""
 RESOURCE_EXHAUSTED = 8
 """Of `TF_Code`."""
+UNUSABLE_LIBRARY = 3
+"""Exit code that says nothing about the model. The last line of standard error has the reason."""
 
 
 class Pointer(ctypes.c_void_p):
@@ -46,23 +49,16 @@ class Output(ctypes.Structure):
 class ServedModel:
     """A SavedModel, loaded with TensorFlow's C API (tensorflow/c/c_api.h), that predicts raw images."""
 
-    def __init__(self, library: str, saved_model: str) -> None:
-        self._tf = tf = ctypes.CDLL(library)
-        for function in (
-            *(tf.TF_NewStatus, tf.TF_NewGraph, tf.TF_NewSessionOptions, tf.TF_LoadSessionFromSavedModel),
-            *(tf.TF_GraphOperationByName, tf.TF_AllocateTensor, tf.TF_TensorData),
-        ):
-            function.restype = Pointer
-        tf.TF_NewBuffer.restype = ctypes.POINTER(Buffer)
-        tf.TF_Message.restype = ctypes.c_char_p
-        tf.TF_TensorByteSize.restype = ctypes.c_size_t
+    def __init__(self, tf: ctypes.CDLL, meta_graph: Any, saved_model: str) -> None:
+        self._tf = tf
         self._status, self._graph, saved = tf.TF_NewStatus(), tf.TF_NewGraph(), tf.TF_NewBuffer()
         tags, options = (ctypes.c_char_p * 1)(b"serve"), tf.TF_NewSessionOptions()
         self._session = tf.TF_LoadSessionFromSavedModel(
             options, None, os.fsencode(saved_model), tags, len(tags), self._graph, saved, self._status
         )
         self._check("load the SavedModel")
-        signature = _signature(ctypes.string_at(saved.contents.data, saved.contents.length))
+        content = ctypes.string_at(saved.contents.data, saved.contents.length)
+        signature = meta_graph.FromString(content).signature_def["serving_default"]
         self._images = self._tensor(signature.inputs["images"].name)
         self._probabilities = self._tensor(signature.outputs["probabilities"].name)
 
@@ -95,14 +91,32 @@ class ServedModel:
             raise error(f"TensorFlow cannot {action}: {message}")
 
 
-def _signature(meta_graph: bytes) -> Any:
+def load_library(library: str) -> ctypes.CDLL:
+    """Load TensorFlow's C library, with the types of the results of all functions that `ServedModel` calls."""
+    tf = ctypes.CDLL(library)
+    for result, names in (
+        (Pointer, "NewStatus NewGraph NewSessionOptions LoadSessionFromSavedModel GraphOperationByName"),
+        (Pointer, "AllocateTensor TensorData"),
+        (ctypes.POINTER(Buffer), "NewBuffer"),
+        (ctypes.c_char_p, "Message"),
+        (ctypes.c_size_t, "TensorByteSize"),
+        (ctypes.c_int, "GetCode TensorType"),
+        (None, "SessionRun DeleteTensor"),
+    ):
+        for name in names.split():
+            getattr(tf, f"TF_{name}").restype = result
+    return tf
+
+
+def import_meta_graph() -> Any:
+    """Import the message class that contains the signatures of a SavedModel."""
     found = find_spec("tensorflow")
     package = ModuleType("tensorflow")  # in place of the code of the package, which imports all of TensorFlow
     package.__path__ = [] if found is None else [*(found.submodule_search_locations or ())]
     sys.modules["tensorflow"] = package
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-    return MetaGraphDef.FromString(meta_graph).signature_def["serving_default"]
+    return MetaGraphDef
 
 
 def end_with(parent: int) -> None:
@@ -124,7 +138,14 @@ def main(library: str, saved_model: str, images_file: str, results_file: str, th
         "NVIDIA_TF32_OVERRIDE": "0",  # as in the job's own process
     }
     images = np.load(images_file, allow_pickle=False)
-    model = ServedModel(library, saved_model)
+    try:
+        meta_graph, tf = import_meta_graph(), load_library(library)
+    except MemoryError:
+        raise
+    except Exception as error:  # protobuf of another version raises a class of its own
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(UNUSABLE_LIBRARY)
+    model = ServedModel(tf, meta_graph, saved_model)
 
     def request(batch: np.ndarray) -> tuple[np.ndarray, float]:
         start = time.perf_counter()

@@ -97,7 +97,8 @@ class Processes:
     ) -> Iterator[Result]:
         seconds = 0.0
         for number, task in enumerate(tasks):
-            seconds_left = seconds / max(1, sum(sizes[:number])) * sum(sizes[number:])
+            done = sum(sizes[:number])
+            seconds_left = seconds / done * sum(sizes[number:]) if done else 0.0
             saved = seconds_left * (1 - 1 / self.parallel)
             if number < len(tasks) - 1 and (self._processes or saved > MIN_SAVED_SECONDS):
                 yield from self._run_in_processes(tasks[number:], check)

@@ -1,6 +1,7 @@
 """Infra validation: the SavedModel in a separate process agrees with the model, or the result says why not."""
 
 import shutil
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import InfraValidation
-from components.base.errors import ResourceError, TerminationError
+from components.base.errors import ConfigError, ResourceError, TerminationError
 from components.evaluator import infra_validation, serving_process
 from components.evaluator.infra_validation import serve_model
 from components.inference.predictor import load_predictor
@@ -16,6 +17,7 @@ from components.inference.split_images import read_raw, read_scaled
 from components.testing.contract import make_inputs
 from job.signals import Signals
 from tests.support.data import WarningRecorder
+from tests.support.processes import wait_until
 
 Made = tuple[Stored[Model], Stored[TransformedExamples]]
 
@@ -102,13 +104,59 @@ def test_the_process_imports_neither_keras_nor_this_package(
     assert validate(made, Context(output=tmp_path)).failure == ""
 
 
-def test_tensorflow_without_a_c_library_is_a_resource_error(
+@pytest.mark.thorough
+def test_requests_begin_when_the_job_validates(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, they would take the processors from the predictions, and their times would be too long."""
+    loaded, validating = tmp_path / "loaded", tmp_path / "validating"
+    serve_with(f"open({str(loaded)!r}, 'w').close()", tmp_path, monkeypatch, before="    def request(")
+    serve_with(f"    assert os.path.exists({str(validating)!r})", tmp_path, monkeypatch, before="        start = ")
+    model, transformed = made
+    images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:1])
+    expected = load_predictor(model)(images)
+    with serve_model(model, transformed, 1, Context(output=tmp_path)) as served:
+        assert served is not None
+        wait_until(loaded.exists, lambda: "the model is not loaded", seconds=60)
+        validating.touch()
+        assert served.validate(expected).failure == ""
+
+
+def test_tensorflow_without_a_c_library_is_a_config_error(
     placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run must not end with a model that is not blessed because of it."""
     monkeypatch.setattr(infra_validation, "find_spec", lambda _: None)
-    with pytest.raises(ResourceError, match="libtensorflow_cc"):
+    with pytest.raises(ConfigError, match="but tensorflow has no libtensorflow_cc"):
         validate(placeholder, Context(output=tmp_path))
+    install(tmp_path, monkeypatch)
+    with pytest.raises(ConfigError, match=f"but {tmp_path} has no libtensorflow_cc"):
+        validate(placeholder, Context(output=tmp_path))
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the job find the package TensorFlow in a folder."""
+    spec = ModuleSpec("tensorflow", None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    monkeypatch.setattr(infra_validation, "find_spec", lambda _: spec)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "problem"),
+    [
+        (b"not a library", "pass", "OSError: "),
+        (Path(np.random.mtrand.__file__).read_bytes(), "pass", "AttributeError: .*TF_NewStatus"),
+        (b"", "sys.modules['google.protobuf'] = None", "ModuleNotFoundError: .*google.protobuf"),
+    ],
+    ids=["library", "functions", "messages"],
+)
+def test_an_unusable_c_library_is_a_config_error(
+    placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, line: str, problem: str
+) -> None:
+    install(tmp_path, monkeypatch)
+    (tmp_path / "libtensorflow_cc.so.2").write_bytes(content)
+    serve_with(line, tmp_path, monkeypatch)
+    with pytest.raises(ConfigError, match=f"unusable: {problem}") as caught:
+        validate(placeholder, Context(output=tmp_path))
+    assert "install" in caught.value.remedy
 
 
 def test_a_killed_process_is_a_resource_error(
@@ -129,12 +177,22 @@ def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *, befo
     monkeypatch.setattr(serving_process, "__file__", str(script))
 
 
-def test_a_full_disk_of_the_process_is_a_resource_error(
-    placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("OSError(28, os.strerror(28))", "No space left on device"),
+        ("OSError('libtensorflow_cc.so.2: failed to map segment from shared object')", "failed to map segment"),
+        ("RuntimeError('TensorFlow cannot predict: CUDA_ERROR_OUT_OF_MEMORY: out of memory')", "OUT_OF_MEMORY"),
+    ],
+    ids=["disk", "memory", "gpu"],
+)
+def test_lack_of_disk_or_memory_is_a_resource_error(
+    placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str, message: str
 ) -> None:
-    serve_with("raise OSError(28, os.strerror(28))", tmp_path, monkeypatch)
-    with pytest.raises(ResourceError, match="No space left on device"):
+    serve_with(f"raise {error}", tmp_path, monkeypatch)
+    with pytest.raises(ResourceError, match=message) as caught:
         validate(placeholder, Context(output=tmp_path))
+    assert "memory, disk space or time" in caught.value.remedy
 
 
 def test_signal_to_all_processes_is_a_termination(

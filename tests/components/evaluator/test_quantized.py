@@ -61,12 +61,12 @@ def test_evaluation_has_accuracy_of_int8_export(made: Made, tmp_path: Path, monk
     assert found.same_class == (classes == predictions.classes).mean()
     assert json.loads((tmp_path / "metrics.json").read_text())["quantized"] == found.model_dump()
     mislabelled = dataclasses.replace(predictions, labels=np.roll(predictions.labels, 1))
-    other = evaluate_quantized(model, transformed, mislabelled, context)
-    assert other is not None
+    other = evaluate_quantized(model.directory / export.file, transformed, mislabelled, context)
     assert other.accuracy == (classes == mislabelled.labels).mean() != found.accuracy
     assert other.same_class == found.same_class
+    terminated = Context(output=tmp_path, termination=Terminated())
     with pytest.raises(TerminationError):
-        evaluate_quantized(model, transformed, predictions, Context(output=tmp_path, termination=Terminated()))
+        evaluate_quantized(model.directory / export.file, transformed, predictions, terminated)
 
 
 def test_model_without_int8_export_has_no_such_accuracy(tmp_path: Path) -> None:

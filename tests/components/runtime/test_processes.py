@@ -74,6 +74,13 @@ def test_processes_do_not_start_for_small_last_tasks(monkeypatch: pytest.MonkeyP
         assert len({process for _, process in engine.run(tasks, never)}) > 1
 
 
+def test_processes_do_not_start_after_a_task_of_size_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", 0.05)
+    tasks = [partial(square, 0, seconds=0.1), *[partial(square, 0)] * 2]
+    with Processes(2) as engine:
+        assert {process for _, process in engine.run(tasks, never, [0, 50, 1])} == {os.getpid()}
+
+
 def test_processes_start_when_tasks_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", 0.4)
     with Processes(2) as engine:
