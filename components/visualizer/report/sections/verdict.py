@@ -106,7 +106,8 @@ def quantized_text(evaluation: Evaluation) -> str:
         return ""
     return (
         f"The export with 8-bit integers, {quantized.file}, classifies {percent(quantized.accuracy)} of the test "
-        f"images correctly (the model: {percent(accuracy)}), and gives {percent(quantized.same_class)} the model’s class."
+        f"images correctly (the model: {percent(accuracy)}), and gives {percent(quantized.same_class)} of them the "
+        "model’s class."
     )
 
 
