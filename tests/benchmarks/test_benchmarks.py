@@ -467,11 +467,8 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 class TestCommandLine:
     def test_quick_extent_runs_the_main_programs(self) -> None:
         quick = select_seeds(extent="quick", only=None, seeds=None)
-        assert {one.name: list(seeds) for one, seeds in quick.items()} == {
-            "mnist-fast": [0],
-            "bare": [0],
-            "record": [0],
-        }
+        assert {one.name for one in quick} == {"mnist-fast", "mnist-fast-1", "bare", "record", "record-1"}
+        assert all(list(seeds) == [0] for seeds in quick.values())
 
     def test_full_extent_runs_all_programs(self) -> None:
         assert set(select_seeds(extent="full", only=None, seeds=None)) == set(PROGRAMS)
