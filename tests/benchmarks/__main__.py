@@ -76,7 +76,12 @@ def comparison(benchmark: Benchmark) -> None:
     options, results = benchmark.options, benchmark.results
     seeds = select_seeds(extent=options.extent, only=options.only, seeds=options.seeds)
     samples = run_comparison(
-        seeds, benchmark.inputs, scratch=benchmark.scratch, timeout=options.timeout, results=results
+        seeds,
+        benchmark.inputs,
+        scratch=benchmark.scratch,
+        timeout=options.timeout,
+        results=results,
+        attempts=options.attempts,
     )
     claims = check_claims(samples)
     print_comparison(PROGRAMS, samples, unit=FAST)

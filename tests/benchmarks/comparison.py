@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.disturbance import undisturbed
+from tests.benchmarks.disturbance import MAX_ATTEMPTS, undisturbed
 from tests.benchmarks.measure import measure_process
 from tests.benchmarks.programs import Inputs, Program
 from tests.benchmarks.results import ResultsFile
@@ -19,7 +19,13 @@ MIN_PART_CPU_SECONDS = 0.01
 
 
 def run_comparison(
-    seeds: Mapping[Program, Sequence[int]], inputs: Inputs, *, scratch: Path, timeout: float, results: ResultsFile
+    seeds: Mapping[Program, Sequence[int]],
+    inputs: Inputs,
+    *,
+    scratch: Path,
+    timeout: float,
+    results: ResultsFile,
+    attempts: int = MAX_ATTEMPTS,
 ) -> list[Sample]:
     """Run the programs in rounds and print a line for each sample. A program that fails has no further runs.
 
@@ -29,6 +35,7 @@ def run_comparison(
         scratch: folder for the files of a running program.
         timeout: seconds for each run.
         results: receives every sample in the section `samples`.
+        attempts: see `undisturbed`.
     """
     for program in seeds:
         if why := program.why_unavailable(inputs):
@@ -39,7 +46,7 @@ def run_comparison(
         if any(sample.failure for sample in samples if sample.program == program.name):
             continue
         once = partial(run_once, program, inputs, seed=seed, round_=round_number, scratch=scratch, timeout=timeout)
-        sample = undisturbed(once, lambda found: found.disturbance)
+        sample = undisturbed(once, lambda found: found.disturbance, attempts=attempts)
         samples.append(sample)
         results.append("samples", sample)
         if sample.failure:

@@ -143,16 +143,23 @@ def wait_until_quiet() -> None:
             return
 
 
-def undisturbed(measure: Callable[[], Measured], disturbance: Callable[[Measured], Disturbance | None]) -> Measured:
+def undisturbed(
+    measure: Callable[[], Measured],
+    disturbance: Callable[[Measured], Disturbance | None],
+    *,
+    attempts: int = MAX_ATTEMPTS,
+) -> Measured:
     """Measure again while a run is disturbed, and return the run that was disturbed least.
 
     Args:
         measure: performs the whole run; a second call must not reuse results of the first one.
         disturbance: returns that of a run; None if the run failed, which is not repeated.
+        attempts: runs at most; with 1 it does not wait for other programs either.
     """
     runs: list[tuple[float, Measured]] = []
-    for _ in range(MAX_ATTEMPTS):
-        wait_until_quiet()
+    for _ in range(attempts):
+        if attempts > 1:
+            wait_until_quiet()
         measured = measure()
         found = disturbance(measured)
         if found is None or not found.is_disturbed:

@@ -21,6 +21,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.benchmarks.disturbance import MAX_ATTEMPTS
 from tests.benchmarks.programs import FAST, PROGRAMS, Program, preset_path
 from tests.support.processes import REPOSITORY
 
@@ -45,6 +46,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--base", type=int, default=70_000, help="images of size 1 (70000, as in MNIST)")
     parser.add_argument("--preset", default=FAST, help=f"preset for growth, commands, resuming and remote ({FAST})")
     parser.add_argument("--timeout", type=float, default=7200, help="seconds for each process (7200)")
+    parser.add_argument(
+        "--attempts",
+        type=int,
+        default=MAX_ATTEMPTS,
+        help=f"runs in comparison until one is undisturbed; 1: no waiting for other programs ({MAX_ATTEMPTS})",
+    )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="folder for results")
     parser.add_argument("--json", type=Path, help="file of all results (OUTPUT/bench.json)")
     parser.add_argument("--image", help="measure only the delay of training in a container of this image")

@@ -173,7 +173,7 @@ class TestComparison:
         failing = Peer(name="failing", title="failing", rounds=2, script="there_is_none.py")
         inputs = Inputs(mnist=tiny, torch=None)
         seeds = {bad: [0, 1], failing: [0, 1], good: [2, 3]}
-        samples = run_comparison(seeds, inputs, scratch=tmp_path, timeout=60, results=results)
+        samples = run_comparison(seeds, inputs, scratch=tmp_path, timeout=60, results=results, attempts=1)
         assert [(one.program, one.seed, bool(one.failure)) for one in samples] == [
             ("nothing", 0, True),
             ("failing", 0, True),
@@ -488,7 +488,7 @@ class TestCommandLine:
 
     def test_comparison_writes_its_results(self, tiny: Path, tmp_path: Path) -> None:
         where = ("--mnist", str(tiny), "--output", str(tmp_path), "--json", str(tmp_path / "here.json"))
-        done = bench("comparison", "--only", "bare,mnist", "--seeds", "0", *where)
+        done = bench("comparison", "--only", "bare,mnist", "--seeds", "0", "--attempts", "1", *where)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "\nClaims\n" in done.stdout
         written = json.loads((tmp_path / "here.json").read_text())
