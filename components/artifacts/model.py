@@ -149,12 +149,15 @@ class Model(Artifact):
     @property
     def saved_model(self) -> str | None:
         """The directory of the SavedModel, whose default signature takes raw images, or None."""
-        return next((export.file for export in self.exports if export.format == "saved_model"), None)
+        return self._file_of("saved_model")
 
     @property
     def quantized(self) -> str | None:
         """The LiteRT file with 8-bit integers, or None."""
-        return next((export.file for export in self.exports if export.format == "litert_int8"), None)
+        return self._file_of("litert_int8")
+
+    def _file_of(self, name: ExportFormat) -> str | None:
+        return next((export.file for export in self.exports if export.format == name), None)
 
     def file_names(self) -> tuple[str, ...]:
         augmented = None if self.augmented is None else self.augmented.file
