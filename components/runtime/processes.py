@@ -95,10 +95,9 @@ class Processes:
     def _run(
         self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None], sizes: Sequence[int]
     ) -> Iterator[Result]:
-        seconds = 0.0
-        for number, task in enumerate(tasks):
-            done = sum(sizes[:number])
-            seconds_left = seconds / done * sum(sizes[number:]) if done else 0.0
+        seconds, done, total = 0.0, 0, sum(sizes)
+        for number, (task, size) in enumerate(zip(tasks, sizes, strict=True)):
+            seconds_left = seconds / done * (total - done) if done else 0.0
             saved = seconds_left * (1 - 1 / self.parallel)
             if number < len(tasks) - 1 and (self._processes or saved > MIN_SAVED_SECONDS):
                 yield from self._run_in_processes(tasks[number:], check)
@@ -106,7 +105,7 @@ class Processes:
             check()
             started = time.perf_counter()
             result = task()
-            seconds += time.perf_counter() - started
+            seconds, done = seconds + time.perf_counter() - started, done + size
             yield result
 
     def _run_in_processes(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
