@@ -1,6 +1,7 @@
 """The built-in network: convolutions with max-pooling, dense layers, softmax."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -179,9 +180,14 @@ def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], c
 
 
 def weights_digest(network: Any) -> str:
-    """Return the SHA-256 of all weights: their names, dtypes, shapes and bytes, in order."""
+    """Return the SHA-256 of all weights (see `variables_digest`)."""
+    return variables_digest(network.weights)
+
+
+def variables_digest(variables: Sequence[Any]) -> str:
+    """Return the SHA-256 of Keras variables: their paths, dtypes, shapes and bytes, in order."""
     digest = hashlib.sha256()
-    for variable in network.weights:
+    for variable in variables:
         array = variable.numpy()
         digest.update(f"{variable.path} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())

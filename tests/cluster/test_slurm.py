@@ -45,12 +45,16 @@ TWO = ("--ntasks=2", "--cpus-per-task=1")
 
 
 def stub(folder: Path, script: str) -> dict[str, str]:
-    """Return variables with which the job is a script that then waits for SIGTERM, and exits a second later."""
+    """Return variables with which the job is a script that then waits for SIGTERM, and exits a second later.
+
+    A task that handles SIGTERM has a file `handles-` with its number in the folder.
+    """
     program = folder / "python"
     program.write_text(f"""#!/bin/sh
         SLURM_RESTART_COUNT=${{SLURM_RESTART_COUNT:-0}}
-        {script}
         trap 'sleep 1; echo terminated; exit 143' TERM
+        touch {folder}/handles-$SLURM_PROCID
+        {script}
         echo started
         while :; do sleep 0.1; done
     """)
@@ -234,9 +238,11 @@ def test_two_tasks_train_together_and_resume(cluster: Cluster, tmp_path: Path, w
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("failing", ["0", "1"])
-def test_failed_task_ends_the_others_with_its_exit_code(cluster: Cluster, tmp_path: Path, failing: str) -> None:
-    job = cluster.submit(tmp_path, variables=stub(tmp_path, f"[ $SLURM_PROCID != {failing} ] || exit 3"), options=TWO)
+@pytest.mark.parametrize("failing", [0, 1])
+def test_failed_task_ends_the_others_with_its_exit_code(cluster: Cluster, tmp_path: Path, failing: int) -> None:
+    fail = f"until [ -e {tmp_path}/handles-{1 - failing} ]; do sleep 0.1; done; exit 3"
+    script = f"[ $SLURM_PROCID != {failing} ] || {{ {fail}; }}"
+    job = cluster.submit(tmp_path, variables=stub(tmp_path, script), options=TWO)
     assert job.end() == ("FAILED", "3:0"), job.describe()
     assert job.output.count("terminated") == 1
     assert not list((tmp_path / "output").glob(".slurm-*"))

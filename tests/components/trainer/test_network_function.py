@@ -1,6 +1,7 @@
 """Custom networks: what they may be, and all parts that use a network."""
 
 import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,33 @@ def test_a_network_that_ignores_the_seed_is_an_error() -> None:
         network.set_weights([random.random(weights.shape) for weights in network.get_weights()])
         return network
 
-    with pytest.raises(ConfigError, match="returned other weights when it was called again with the same seed"):
+    with pytest.raises(ConfigError, match="returned other weights or seeds each time"):
         build(unseeded)
+
+
+def test_dropout_that_ignores_the_seed_is_an_error() -> None:
+    entropy = random.SystemRandom()
+
+    def unseeded(image_shape: Any, classes: int, seed: int) -> Any:  # noqa: ARG001
+        import keras
+
+        dropout = keras.layers.Dropout(0.5, seed=entropy.randrange(2**31))
+        output = keras.layers.Dense(classes, "softmax")
+        return keras.Sequential([keras.Input(image_shape), keras.layers.Flatten(), dropout, output])
+
+    with pytest.raises(ConfigError, match="returned other weights or seeds each time"):
+        build(unseeded)
+
+
+def test_draws_of_another_thread_do_not_change_the_network() -> None:
+    draws = iter([1, 0, 0])
+
+    def disturbed(image_shape: Any, classes: int, seed: int) -> Any:
+        for _ in range(next(draws)):
+            random.getrandbits(32)
+        return nested(image_shape, classes, seed)
+
+    assert weights_digest(build(disturbed)) == weights_digest(build(nested))
 
 
 @parametrize_sample(1, "function", [residual, nested])
