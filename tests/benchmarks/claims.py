@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from tests.benchmarks.programs import BARE, FAST, FAST_ON_ONE_THREAD, PLAIN, PRESETS, RECORD, RECORD_ON_ONE_THREAD
@@ -44,6 +44,7 @@ def check_claims(samples: Sequence[Sample]) -> list[Claim]:
     """Return all claims in the order of the printed table."""
     valid = [sample for sample in samples if not sample.failure]
     summaries = summarize(valid)
+    fast = summaries.get(FAST)
     return [
         _ratio_to_plain_keras(summaries, valid),
         *_ratios_to_record(valid),
@@ -51,21 +52,20 @@ def check_claims(samples: Sequence[Sample]) -> list[Claim]:
         _upper_bound(
             "whole mnist-fast job",
             f"at most {MAX_JOB_CPU_SECONDS:g} CPU-seconds",
-            summaries,
-            lambda fast: fast.cpu,
+            fast.cpu if fast else None,
             MAX_JOB_CPU_SECONDS,
             "{:.2f} CPU-seconds",
         ),
         _upper_bound(
             "whole mnist-fast job, time",
             f"at most {MAX_JOB_SECONDS:g} s",
-            summaries,
-            lambda fast: fast.wall,
+            fast.wall if fast else None,
             MAX_JOB_SECONDS,
             "{:.2f} s",
         ),
         _ratio_to_bare(summaries),
         _peak_memory(summaries),
+        *_preset_claims(summaries),
     ]
 
 
@@ -156,32 +156,34 @@ def _accuracy_compared_with_record(summaries: Mapping[str, Summary]) -> Claim:
 
 
 def _ratio_to_bare(summaries: Mapping[str, Summary]) -> Claim:
-    bare = summaries.get(BARE.name)
-    other = bare.other_cpu if bare else None
+    own, bare = ((summaries[name].other_cpu if name in summaries else None) for name in (FAST, BARE.name))
     return _upper_bound(
         "all of mnist-fast except training, and the bare script",
         f"at most {MAX_RATIO_TO_BARE:g} times its CPU-seconds",
-        summaries if other else {},
-        lambda fast: fast.other_cpu / other if fast.other_cpu is not None and other else None,
+        own / bare if own is not None and bare else None,
         MAX_RATIO_TO_BARE,
-        f"{{:.2f}} times ({other or 0:.2f} CPU-seconds of the script)",
+        f"{{:.2f}} times ({bare or 0:.2f} CPU-seconds of the script)",
     )
 
 
-def _upper_bound(
-    title: str,
-    requirement: str,
-    summaries: Mapping[str, Summary],
-    value_of: Callable[[Summary], float | None],
-    bound: float,
-    template: str,
-) -> Claim:
-    value = value_of(summaries[FAST]) if FAST in summaries else None
+def _preset_claims(summaries: Mapping[str, Summary]) -> Iterator[Claim]:
+    for preset in PRESETS:
+        found = summaries.get(preset.name)
+        if (least := preset.min_accuracy) is not None:
+            claim = Claim(title=f"mean test accuracy of {preset.name}", requirement=f"at least {percent(least)} %")
+            if found and (mean := found.accuracy) is not None:
+                claim = replace(claim, measured=f"{percent(mean, 3)} %", value=mean, holds=mean >= least)
+            yield claim
+        if (most := preset.max_training) is not None:
+            title, requirement = f"training of {preset.name}", f"at most {most:g} CPU-seconds"
+            yield _upper_bound(title, requirement, found.training if found else None, most, "{:.1f} CPU-seconds")
+
+
+def _upper_bound(title: str, requirement: str, value: float | None, bound: float, template: str) -> Claim:
+    claim = Claim(title=title, requirement=requirement)
     if value is None:
-        return Claim(title=title, requirement=requirement)
-    return Claim(
-        title=title, requirement=requirement, measured=template.format(value), value=value, holds=value <= bound
-    )
+        return claim
+    return replace(claim, measured=template.format(value), value=value, holds=value <= bound)
 
 
 def _peak_memory(summaries: Mapping[str, Summary]) -> Claim:

@@ -115,9 +115,13 @@ class Preset(Program):
 
     Attributes:
         preset: its name; by default, that of the program.
+        min_accuracy: the mean test accuracy that it claims.
+        max_training: the CPU-seconds of training that it claims.
     """
 
     preset: str = ""
+    min_accuracy: float | None = None
+    max_training: float | None = None
 
     success_codes: ClassVar[Sequence[int]] = FINISHED
 
@@ -166,10 +170,10 @@ class Peer(Program):
 
 
 PRESETS = (
-    Preset(name=FAST, title="job, mnist-fast", rounds=5, quick_rounds=1),
-    Preset(name="mnist", title="job, mnist", rounds=5),
-    Preset(name="mnist-best", title="job, mnist-best", rounds=5),
-    Preset(name="mnist-tiny", title="job, mnist-tiny", rounds=5),
+    Preset(name=FAST, title="job, mnist-fast", rounds=5, quick_rounds=1, min_accuracy=0.9905),
+    Preset(name="mnist", title="job, mnist", rounds=5, min_accuracy=0.9955, max_training=90.0),
+    Preset(name="mnist-best", title="job, mnist-best", rounds=5, min_accuracy=0.997),
+    Preset(name="mnist-tiny", title="job, mnist-tiny", rounds=5, min_accuracy=0.99),
 )
 FAST_ON_ONE_THREAD = Preset(
     name=f"{FAST}-1", title="job, mnist-fast, one thread", rounds=5, quick_rounds=1, threads=1, preset=FAST

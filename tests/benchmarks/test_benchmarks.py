@@ -243,18 +243,21 @@ def sample(program: str, *, cpu: float, training: float | None = None, **more: A
     return Sample(**{"program": program, "seed": 0, "round": 0, "cpu": cpu, "training": training, "peak": GB, **more})
 
 
-FAST = sample("mnist-fast", cpu=15, wall=12, training=6.5, training_wall=4.5, accuracy=0.9890)
+FAST = sample("mnist-fast", cpu=15, wall=12, training=6.5, training_wall=4.5, accuracy=0.9905)
 FAST_ON_ONE_THREAD = sample("mnist-fast-1", cpu=14, training=6)
-RECORD = sample("record", cpu=14, training=10, training_wall=5, accuracy=0.9890)
+RECORD = sample("record", cpu=14, training=10, training_wall=5, accuracy=0.9905)
 RECORD_ON_ONE_THREAD = sample("record-1", cpu=14, training=10)
 BARE = sample("bare", cpu=9, training=1.5)
 CURVE = (
     {"accuracy": 0.97, "cpu_seconds": 40},
     {"accuracy": 0.988, "cpu_seconds": 80},
-    {"accuracy": 0.99, "cpu_seconds": 190},
+    {"accuracy": 0.9905, "cpu_seconds": 190},
 )
 PLAIN = sample("plain-keras", cpu=400, training=380, accuracy=0.992, curve=CURVE)
-ALL_SAMPLES = (FAST, FAST_ON_ONE_THREAD, RECORD, RECORD_ON_ONE_THREAD, BARE, PLAIN)
+MNIST = sample("mnist", cpu=100, training=90, accuracy=0.9955)
+BEST = sample("mnist-best", cpu=300, accuracy=0.997)
+TINY = sample("mnist-tiny", cpu=90, accuracy=0.99)
+ALL_SAMPLES = (FAST, FAST_ON_ONE_THREAD, RECORD, RECORD_ON_ONE_THREAD, BARE, PLAIN, MNIST, BEST, TINY)
 BUSY = Disturbance(load_before=4, load_after=4, other_cpu=9, steal=0, speed=1, seconds=10)
 
 
@@ -270,35 +273,42 @@ def change(original: Sample, **changes: Any) -> Sample:
 
 class TestClaims:
     def test_claims_hold_at_their_bounds(self) -> None:
-        assert [claim.holds for claim in claims()] == [True] * 9
+        assert [claim.holds for claim in claims()] == [True] * 14
         values = [claim.value for claim in claims()]
-        assert values == [pytest.approx(value) for value in (14, 0.65, 0.9, 0.6, 0.0, 15, 12, 8.5 / 7.5, GB)]
+        bounds = (14, 0.65, 0.9, 0.6, 0.0, 15, 12, 8.5 / 7.5, GB, 0.9905, 0.9955, 90, 0.997, 0.99)
+        assert values == [pytest.approx(value) for value in bounds]
 
     @pytest.mark.parametrize(
         ("number", "changed"),
         [
-            (0, change(PLAIN, curve=({"accuracy": 0.9891, "cpu_seconds": 120},))),
+            (0, change(PLAIN, curve=({"accuracy": 0.9906, "cpu_seconds": 120},))),
             (1, change(RECORD, training=9.9)),
             (2, change(RECORD, training_wall=4.9)),
             (3, change(RECORD_ON_ONE_THREAD, training=9.9)),
-            (4, change(RECORD, accuracy=0.98901)),
+            (4, change(RECORD, accuracy=0.99051)),
             (5, change(FAST, cpu=15.1)),
             (6, change(FAST, wall=12.1)),
             (7, change(BARE, cpu=8.8)),
             (8, change(FAST, peak=GB * 3 // 2 + 1)),
+            (9, change(FAST, accuracy=0.99049)),
+            (10, change(MNIST, accuracy=0.99549)),
+            (11, change(MNIST, training=90.1)),
+            (12, change(BEST, accuracy=0.99699)),
+            (13, change(TINY, accuracy=0.98999)),
         ],
     )
     def test_claims_fail_just_beyond_their_bounds(self, number: int, changed: Sample) -> None:
         assert claims(changed)[number].holds is False
 
     def test_highest_memory_of_any_job_counts(self) -> None:
-        big = sample("mnist-best", cpu=300, peak=2 * GB)
+        big = change(BEST, peak=2 * GB)
         assert (claims(big)[8].value, claims(big)[8].holds) == (2 * GB, False)
 
     def test_missing_samples_leave_claims_undecided(self) -> None:
-        assert [claim.holds for claim in check_claims([])] == [None] * 9
-        assert [claim.holds for claim in check_claims([FAST])] == [None] * 5 + [True, True, None, True]
-        assert [claim.holds for claim in check_claims([change(FAST, failure="it broke")])] == [None] * 9
+        assert [claim.holds for claim in check_claims([])] == [None] * 14
+        of_fast = [None] * 5 + [True, True, None, True, True] + [None] * 4
+        assert [claim.holds for claim in check_claims([FAST])] == of_fast
+        assert [claim.holds for claim in check_claims([change(FAST, failure="it broke")])] == [None] * 14
 
     def test_ratios_need_undisturbed_runs_of_the_same_round(self) -> None:
         assert [claim.holds for claim in claims(change(RECORD, disturbance=BUSY))][1:3] == [None, None]
@@ -311,7 +321,7 @@ class TestClaims:
     def test_cpu_to_accuracy_ends_where_it_is_first_reached(self) -> None:
         assert cpu_to_accuracy(PLAIN, 0.97) == 60
         assert cpu_to_accuracy(PLAIN, 0.9701) == 100
-        assert cpu_to_accuracy(PLAIN, 0.9901) is None
+        assert cpu_to_accuracy(PLAIN, 0.9906) is None
 
     def test_run_that_never_reaches_it_counts_with_its_whole_time(self) -> None:
         claim = claims(change(PLAIN, curve=CURVE[:2]))[0]
@@ -495,7 +505,7 @@ class TestCommandLine:
         assert written["machine"]["kernel"]
         assert {one["program"] for one in written["samples"]} == {"bare", "mnist"}
         assert written["summaries"]["mnist"]["peak"] > 0
-        assert len(written["claims"]) == 9
+        assert len(written["claims"]) == 14
 
 
 class TestVariants:
