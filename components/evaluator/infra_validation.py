@@ -55,7 +55,8 @@ class ServingProcess:
 
         Raises:
             ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.
-            ConfigError: if the C library of the installed TensorFlow is unusable. Nor does this.
+            ConfigError: if the C library of the installed TensorFlow is unusable, which says nothing about the model
+                either.
         """
         context, failure, difference = self._context, "", None
         expected = probabilities[: self._images]
@@ -131,7 +132,7 @@ def _no_library(problem: str, *, expected: str) -> ConfigError:
     return ConfigError(
         f"evaluator.infra_validation needs TensorFlow's C library, but {problem}",
         expected=f"a TensorFlow package {expected}, such as tensorflow or tensorflow-cpu",
-        remedy="install one, or set evaluator.infra_validation.images to 0",
+        remedy="reinstall TensorFlow, or set evaluator.infra_validation.images to 0",
     )
 
 

@@ -3,11 +3,11 @@
 python serving_process.py LIBRARY SAVED_MODEL IMAGES.npy RESULTS.npz THREADS PARENT
 
 It loads the SavedModel with LIBRARY, as TensorFlow for Java and Go does; TensorFlow Serving uses the same loader. It
-uses neither this package nor Keras, and of TensorFlow's Python code it imports only generated messages: the rest takes
-seconds. IMAGES holds raw images, uint8. Requests begin when standard input is closed: until then, the job may use the
-processors for other work. RESULTS gets `probabilities`, float32 [count, classes], the seconds of some requests of one
-image (`latencies`), and the seconds of one request of all images (`all_seconds`). PARENT is the id of the process with
-which this one ends. The exit code is `UNUSABLE_LIBRARY` if TensorFlow itself does not work.
+uses neither this package nor Keras, and of TensorFlow's Python code it imports only generated protobuf messages,
+because the rest takes seconds. IMAGES holds raw images, uint8. Requests begin when standard input is closed: until
+then, the job may use the processors for other work. RESULTS gets `probabilities`, float32 [count, classes], the seconds
+of some requests of one image (`latencies`), and the seconds of one request of all images (`all_seconds`). PARENT is the
+id of the process with which this one ends. The exit code is `UNUSABLE_LIBRARY` if TensorFlow itself does not work.
 """
 
 import ctypes
@@ -142,7 +142,7 @@ def main(library: str, saved_model: str, images_file: str, results_file: str, th
         meta_graph, tf = import_meta_graph(), load_library(library)
     except MemoryError:
         raise
-    except Exception as error:  # protobuf of another version raises a class of its own
+    except Exception as error:  # another version of protobuf raises an exception class that is not built in
         print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(UNUSABLE_LIBRARY)
     model = ServedModel(tf, meta_graph, saved_model)

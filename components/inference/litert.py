@@ -11,7 +11,7 @@ Signature = Callable[..., dict[str, NDArray[Any]]]
 
 
 def open_litert(path: Path) -> Signature:
-    """Return the signature of a LiteRT file as a function of its inputs' names and values.
+    """Return a function that takes the inputs of a LiteRT file by name, and returns its outputs by name.
 
     It computes with one thread, and without XNNPACK, which prints to standard error.
     """

@@ -23,7 +23,8 @@ ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
 STEPS_FILE = "steps.csv"
 EXPORTED_COPIES = 6
-"""Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT, with int8, and ONNX."""
+"""Maximum number of copies of the weights on disk: the `.keras` file, its draft, SavedModel, LiteRT, LiteRT with 8-bit
+integers, and ONNX."""
 
 
 class Trainer(Component[TrainerConfig]):

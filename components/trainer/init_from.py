@@ -26,7 +26,11 @@ def prepare_weights(
     class_names: Sequence[str],
     progress: Progress,
 ) -> tuple[InitialWeights | None, tuple[str, ...]]:
-    """Whiten, load initial weights and freeze layers as configured; return both as the Model artifact states them."""
+    """Compute whitening filters, load initial weights and freeze layers, as configured.
+
+    Returns:
+        The initial weights and the names of the frozen layers, as the Model artifact states them.
+    """
     initial_weights: InitialWeights | None = None
     whitened: tuple[str, ...] = ()
     if isinstance(config.network, NetworkConfig) and config.network.whitening:

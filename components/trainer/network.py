@@ -39,8 +39,8 @@ class NetworkConfig(ComponentConfig):
     """Sizes of the built-in network's layers."""
 
     crop: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
-    """Pixels that the network removes from each side of an image before the first convolution, which saves their work.
-    Useful if the border hardly matters. Predictions still take whole images."""
+    """Pixels that the network removes from each side of an image before the first convolution, to save the work on
+    them. Useful if the border hardly matters. Predictions still take whole images."""
     filters: Annotated[tuple[Units, ...], Field(min_length=1, max_length=MAX_CONVOLUTIONS)] = (32, 64, 64)
     """Filters of each convolution."""
     kernels: Kernel | tuple[Kernel, ...] = 3
@@ -72,15 +72,16 @@ class NetworkConfig(ComponentConfig):
         for name, given in (("kernels", self.kernels), ("padding", self.padding)):
             if isinstance(given, tuple) and len(given) != count:
                 raise ValueError(
-                    f"{name} has {len(given)}, but filters has {count}: write one value for all, or one for each"
+                    f"{name} has {len(given)} values, but filters has {count}: write one value for all, or one for each"
                 )
         if self.pooled and max(self.pooled) > count:
             raise ValueError(
-                f"pooled names convolution {max(self.pooled)}, but filters has {count}: write smaller numbers"
+                f"pooled names convolution {max(self.pooled)}, but there are {count}: write numbers from 1 to {count}"
             )
         if self.whitening and self.filters[0] % 2:
             raise ValueError(
-                "whitening needs an even number of filters of the first convolution: each also with the other sign"
+                "whitening needs an even number of filters in the first convolution: each is also used with the "
+                "opposite sign"
             )
         return self
 
@@ -136,7 +137,7 @@ def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], c
         image_shape: height, width and channels of float32 images.
 
     Raises:
-        ConfigError: if the images are too small for the poolings.
+        ConfigError: if the images are too small for the crop, the convolutions and the poolings.
     """
     import keras
     import numpy as np

@@ -9,8 +9,8 @@ from components.base.errors import ConfigError
 from components.base.extension import Extension
 
 MAX_BUILDS = 4
-"""Keras draws missing seeds from Python's global generator. Another thread, such as that of a tracking client, may draw
-from it in the middle of a build; two equal builds had no such draw."""
+"""Maximum number of builds until two are equal. More than two are needed only if another thread, such as that of a
+tracking client, draws from Python's global generator during a build: Keras draws missing seeds from it."""
 
 
 class NetworkFunction(Extension):

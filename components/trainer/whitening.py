@@ -1,6 +1,6 @@
 """Whitening: filters of a first convolution whose outputs are uncorrelated over the patches of training images.
 
-As in K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, section 3.1, after D. Page, "How to Train Your
+As in K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, section 3.2, after D. Page, "How to Train Your
 ResNet", 2018.
 """
 
@@ -14,7 +14,8 @@ from components.inference.split_images import SplitImages
 
 WHITENED_LAYER = "convolution_1"
 MAX_PATCH_VALUES = 3_625_000
-"""Of the patches of the first training images, which are in random order: of 1,000 images of 24x24 pixels with 5x5."""
+"""Maximum number of values in all patches: those of 1,000 images of 24x24 pixels with patches of 5x5. The first
+training images are used, which are in random order."""
 PATCH_STRIDE = 2
 REGULARIZATION = 1e-2
 """Added to each variance, so that directions in which patches hardly differ are not amplified."""

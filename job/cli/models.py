@@ -94,7 +94,7 @@ def export(
     formats: Annotated[
         list[ExportFormatOption] | None,
         typer.Option(
-            "--format", help="Format; can be repeated. By default all in float32 whose converters are installed."
+            "--format", help="Format; can be repeated. By default, every float32 format whose converter is installed."
         ),
     ] = None,
     model: ModelName = None,

@@ -36,7 +36,7 @@ def export(
 ) -> None:
     """Export a sealed model and print the files.
 
-    Without names, it is exported in every format that keeps its weights exactly and whose converter is installed.
+    Without names, it is exported in every float32 format whose converter is installed.
     """
     exact = [name for name in get_args(ExportFormat) if name not in LOSSY_FORMATS]
     requested: list[ExportFormat] = list(dict.fromkeys(names or exact))

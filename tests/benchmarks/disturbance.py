@@ -149,7 +149,7 @@ def undisturbed(
     *,
     attempts: int = MAX_ATTEMPTS,
 ) -> Measured:
-    """Measure again while a run is disturbed, and return the run that was disturbed least.
+    """Repeat a measurement until a run is undisturbed; if none is, return the least disturbed one.
 
     Args:
         measure: performs the whole run; a second call must not reuse results of the first one.

@@ -50,7 +50,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--attempts",
         type=int,
         default=MAX_ATTEMPTS,
-        help=f"runs in comparison until one is undisturbed; 1: no waiting for other programs ({MAX_ATTEMPTS})",
+        help=f"maximum runs in comparison until one is undisturbed; 1 does not wait for others ({MAX_ATTEMPTS})",
     )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="folder for results")
     parser.add_argument("--json", type=Path, help="file of all results (OUTPUT/bench.json)")

@@ -105,7 +105,7 @@ def summarize(samples: Iterable[Sample]) -> dict[str, Summary]:
 
 
 def ratio(samples: Sequence[Sample], program: str, unit: str, value: Callable[[Sample], float | None]) -> float | None:
-    """Return the median ratio of a value of two programs, over rounds in which both ran undisturbed; None if none has.
+    """Return the median ratio of a value of two programs over rounds in which both ran undisturbed, or None.
 
     Args:
         value: returns it, such as `lambda sample: sample.training`.

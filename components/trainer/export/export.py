@@ -62,7 +62,8 @@ MIN_SAME_CLASS = 0.9
 Probabilities may differ by any amount: how far rounding moves them depends on the weights and images.
 """
 NEAR_TIE = 0.1
-"""Classes whose probabilities differ by at most this count as the same: an untrained network has only such classes."""
+"""A class counts as the same if the network's probability of it is at most this far below its highest one. For an
+untrained network, this holds for nearly every class."""
 
 
 def export_model(
@@ -78,8 +79,9 @@ def export_model(
     `setting` is the name of the setting that lists the formats, for error messages.
 
     Raises:
-        JobError: if a format's probabilities differ from those of the network in memory by more than `TOLERANCE`, a
-            lossy format has other classes for too many images, or labels are not those of the highest probabilities.
+        JobError: if the probabilities of an exact format differ from those of the network in memory by more than
+            `TOLERANCE`, if a lossy format gives other classes to too many images, or if labels are not the most
+            probable classes.
     """
     import tensorflow as tf
 
@@ -102,7 +104,8 @@ def export_model(
             limit = f"the same class for at least {MIN_SAME_CLASS:.0%}" if is_lossy else f"at most {TOLERANCE:g}"
             raise JobError(
                 f"the {exporter.TITLE} {path.name} predicts {len(expected)} images differently from its network: "
-                f"probabilities differ by up to {difference:.2g}, and {similar:.0%} have the same class",
+                f"probabilities differ by up to {difference:.2g}, and {similar:.0%} have the same class, or one that "
+                "is nearly as probable",
                 expected=f"{limit}, and the most probable classes as labels",
                 remedy="report it as a bug" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
             )

@@ -17,7 +17,7 @@ def fold_network(network: Any) -> Any:
       "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018).
     - ReLU becomes the activation of that layer: all 256 values of int8 are then for positive outputs.
     - Max-pooling may be between the two, because functions that never decrease give the same before and after it.
-    - Layers are flattened to a constant shape, which is one operation instead of four.
+    - Flatten becomes a reshape to a constant shape, which is one operation instead of four.
 
     Layers that match none of these stay as they are, and so does a network that is not a keras.Sequential.
     """

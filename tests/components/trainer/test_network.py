@@ -52,9 +52,9 @@ def test_network_pools_after_the_configured_convolutions() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"kernels": [3, 3]}, "kernels has 2, but filters has 3"),
-        ({"padding": ["same"] * 4}, "padding has 4, but filters has 3"),
-        ({"pooled": [1, 4]}, "pooled names convolution 4, but filters has 3"),
+        ({"kernels": [3, 3]}, "kernels has 2 values, but filters has 3"),
+        ({"padding": ["same"] * 4}, "padding has 4 values, but filters has 3"),
+        ({"pooled": [1, 4]}, "pooled names convolution 4, but there are 3"),
         ({"filters": []}, "at least 1 item"),
         ({"filters": [3, 4, 4], "whitening": True}, "an even number of filters"),
     ],

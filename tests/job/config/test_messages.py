@@ -110,7 +110,12 @@ def test_every_message_about_a_value_is_in_our_words() -> None:
             "a list of at least 1 and at most 32 values, each a whole number from 1 to 8192",
             "write that many",
         ),
-        ("trainer: {network: {kernels: [3, 3]}}", "kernels has 2, but filters has 3: write one", "", "change trainer"),
+        (
+            "trainer: {network: {kernels: [3, 3]}}",
+            "kernels has 2 values, but filters has 3: write one",
+            "",
+            "change trainer",
+        ),
         ("visualizer: {examples: [1, 1.5]}", "visualizer.examples.1 is 1.5", "a whole number from 0", "set"),
         ("trainer: {exports: litert}", "is 'litert'", "a list of values, each one of litert", "list: [litert]"),
         ("trainer: {gpu: {xla: yes}}", "is 'yes'", "true or false", "write true; YAML 1.2 reads yes as text"),
