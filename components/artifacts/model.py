@@ -127,7 +127,7 @@ class Model(Artifact):
     augmented: AugmentedImages | None = None
     """Examples of the augmentation; None without augmentation."""
     initial_weights: InitialWeights | None = None
-    """The weights that training began with; None if all were random."""
+    """The weights that training began with; None if they were random or computed from images."""
     frozen: tuple[str, ...] = ()
     """Layers that were not trained."""
     best_epoch: Annotated[int, Field(ge=1)]

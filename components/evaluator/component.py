@@ -1,11 +1,13 @@
 """Evaluator: scores a model on the test split and decides whether it is blessed."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from components.artifacts import Artifact, Evaluation, Model, PairedComparison, Stored, TransformedExamples
 from components.base.component import Component, Context
 from components.base.errors import DataError
+from components.evaluator.c_library import c_library
 from components.evaluator.config import EvaluatorConfig
 
 
@@ -30,6 +32,11 @@ class Evaluator(Component[EvaluatorConfig]):
             case Evaluation(test_sha256=scored), TransformedExamples(test_sha256=here) if scored == here:
                 return ""
         return "on other test images"
+
+    def preflight(self) -> None:
+        # Another Trainer may need no TensorFlow.
+        if self.config.infra_validation.images and find_spec("tensorflow"):
+            c_library()
 
     def run(
         self,

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,13 @@ from numpy.typing import NDArray
 
 from components.artifacts import InfraValidation, Model, Stored, TransformedExamples
 from components.base.component import Context
-from components.base.errors import ConfigError, ResourceError
+from components.base.errors import ResourceError
 from components.evaluator import serving_process
+from components.evaluator.c_library import c_library, no_c_library
 from components.inference.split_images import read_raw
 from components.runtime.child_process import Child, start_child
 from components.runtime.resources import cpu_limit
-from components.runtime.tensorflow import without_wildcards
+from components.runtime.tensorflow import temporary_folder, without_wildcards
 
 TOLERANCE = 1e-5
 """Allowed difference of probabilities: batches of other sizes are summed in another order."""
@@ -72,7 +72,7 @@ class ServingProcess:
             if error.returncode < 0 or any(text in last_line for text in MACHINE_FAILURES):
                 raise _not_validated(f"ended with {error.returncode}: {last_line}") from error
             if error.returncode == serving_process.UNUSABLE_LIBRARY:
-                raise _no_library(f"the installed one is unusable: {last_line}", expected="that works") from error
+                raise no_c_library(f"the installed one is unusable: {last_line}", expected="that works") from error
             context.progress.warning(f"the SavedModel cannot be used in a separate process: {last_line}")
             # The rest of the line may name a folder of this machine, which does not belong into an artifact.
             name = re.match(r"(?:\w+\.)*(\w+Error)\b", last_line)
@@ -102,38 +102,20 @@ def serve_model(
     if `images` is 0.
 
     Raises:
-        ConfigError: if the installed TensorFlow has no C library.
+        ConfigError: if the installed TensorFlow has no C library, or there is no folder for temporary files.
     """
     if model.artifact.saved_model is None or not images:
         yield None
         return
     directory = model.directory / model.artifact.saved_model
-    with tempfile.TemporaryDirectory() as scratch, without_wildcards(directory) as saved_model:
+    with tempfile.TemporaryDirectory(dir=temporary_folder()) as scratch, without_wildcards(directory) as saved_model:
         raw, results = Path(scratch, "images.npy"), Path(scratch, "results.npz")
         sent = read_raw(transformed, transformed.artifact.splits.test, slice(images))
         np.save(raw, sent, allow_pickle=False)
         # -P: the modules in the script's folder must not hide libraries.
-        arguments = (_c_library(), saved_model, raw, results, cpu_limit(), os.getpid())
+        arguments = (c_library(), saved_model, raw, results, cpu_limit(), os.getpid())
         with start_child([sys.executable, "-P", serving_process.__file__, *map(str, arguments)]) as child:
             yield ServingProcess(child, directory, results, len(sent), context)
-
-
-def _c_library() -> Path:
-    """Return TensorFlow's C library, which is in all of its packages for Linux and macOS, without importing it."""
-    found = find_spec("tensorflow")
-    folders = [] if found is None else [*(found.submodule_search_locations or ())]
-    for folder in folders:
-        for path in Path(folder).glob("libtensorflow_cc.*"):
-            return path
-    raise _no_library(f"{', '.join(folders) or 'tensorflow'} has no libtensorflow_cc", expected="that contains it")
-
-
-def _no_library(problem: str, *, expected: str) -> ConfigError:
-    return ConfigError(
-        f"evaluator.infra_validation needs TensorFlow's C library, but {problem}",
-        expected=f"a TensorFlow package {expected}, such as tensorflow or tensorflow-cpu",
-        remedy="reinstall TensorFlow, or set evaluator.infra_validation.images to 0",
-    )
 
 
 def _not_validated(problem: str) -> ResourceError:

@@ -28,14 +28,7 @@ def import_tensorflow() -> Any:
     Raises:
         ConfigError: if there is no folder for temporary files.
     """
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"TensorFlow needs a folder for temporary files: {error.strerror}",
-            expected="one that this user can write to",
-            remedy="set TMPDIR, or mount a writable folder at /tmp",
-        ) from error
+    temporary_folder()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with quiet_stderr():
@@ -53,6 +46,18 @@ def import_tensorflow() -> Any:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003  (TensorFlow's own signature)
     return tf
+
+
+def temporary_folder() -> Path:
+    """Return the folder for temporary files, which TensorFlow needs; raise ConfigError if there is none."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"TensorFlow needs a folder for temporary files: {error.strerror}",
+            expected="one that this user can write to",
+            remedy="set TMPDIR, or mount a writable folder at /tmp",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -83,7 +83,7 @@ class TrainerConfig(ComponentConfig):
     worker_wait_seconds: Annotated[float, Field(strict=True, gt=0)] = 600.0
     """With `multi_worker`, how long a worker waits for missing workers before training."""
     memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
-    """Images that fit in it are shuffled all together, others block by block; by default the job's budget."""
+    """Images that fit in half of it are shuffled all together, others block by block; by default the job's budget."""
     seed: Seed = 0
     """Determines weights, dropout, augmentation and the order of images; by default the job's seed."""
     exports: Annotated[tuple[OptionalFormat, ...], AfterValidator(lambda names: tuple(sorted({*names})))] = ("litert",)

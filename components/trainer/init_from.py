@@ -33,12 +33,13 @@ def prepare_weights(
     """
     initial_weights: InitialWeights | None = None
     whitened: tuple[str, ...] = ()
-    if isinstance(config.network, NetworkConfig) and config.network.whitening:
-        whiten(network, train, crop=config.network.crop)
-        whitened = (WHITENED_LAYER,)
     if config.init_from is not None or model is not None:
         initial_weights = load_initial_weights(network, model, class_names=class_names)
         progress.message(f"initial weights: {initial_weights.describe()}")
+    if isinstance(config.network, NetworkConfig) and config.network.whitening:
+        whitened = (WHITENED_LAYER,)
+        if not (initial_weights and WHITENED_LAYER in initial_weights.loaded):
+            whiten(network, train, crop=config.network.crop)
     frozen = freeze_layers(network, (*whitened, *config.freeze))
     not_loaded = {*initial_weights.not_loaded} - {*whitened} if initial_weights else {}
     if at_random := [name for name in frozen if name in not_loaded]:

@@ -35,9 +35,12 @@ class NetworkFunction(Extension):
         """
         from components.trainer.network import variables_digest
 
-        digests = set[str]()
+        digests, structures = set[str](), set[tuple[Any, ...]]()
         for _ in range(MAX_BUILDS):
             network = self._build(image_shape=image_shape, classes=classes, seed=seed)
+            structures.add(tuple((each.path, each.dtype, tuple(each.shape)) for each in network.variables))
+            if len(structures) > 1:  # no draw of another thread changes those
+                break
             # With the seeds of dropout: they are variables, but not weights.
             if (digest := variables_digest(network.variables)) in digests:
                 return network

@@ -4,6 +4,8 @@ As in K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, sectio
 ResNet", 2018.
 """
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,13 @@ from components.base.errors import ConfigError
 from components.inference.split_images import SplitImages
 
 WHITENED_LAYER = "convolution_1"
+MAX_IMAGES = 1000
+"""Maximum number of images with patches: the first training images, which are in random order."""
 MAX_PATCH_VALUES = 3_625_000
-"""Maximum number of values in all patches: those of 1,000 images of 24x24 pixels with patches of 5x5. The first
-training images are used, which are in random order."""
-PATCH_STRIDE = 2
+"""Maximum number of values in all patches. Patches of larger images are farther apart than `MIN_STRIDE`."""
+MIN_STRIDE = 2
+MAX_PIXELS_READ = 1 << 20
+"""Pixels read at a time, unless one image has more."""
 REGULARIZATION = 1e-2
 """Added to each variance, so that directions in which patches hardly differ are not amplified."""
 MIN_VARIANCE = 1e-6
@@ -31,7 +36,7 @@ def whiten(network: Any, train: SplitImages, *, crop: int) -> None:
             directions in which patches differ, each with two signs.
     """
     layer = network.get_layer(WHITENED_LAYER)
-    size, _, channels, filters = layer.kernel.shape
+    size, *_, filters = layer.kernel.shape
     height, width = (side - 2 * crop for side in train.image_shape[:2])
     if min(height, width) < size:
         raise ConfigError(
@@ -39,10 +44,8 @@ def whiten(network: Any, train: SplitImages, *, crop: int) -> None:
             expected=f"at least {size}x{size}, the size of the first convolution's kernels",
             remedy="reduce trainer.network.crop or trainer.network.kernels, or set trainer.network.whitening to false",
         )
-    patch_values = (height * width // PATCH_STRIDE**2 + 1) * size * size * channels
-    images = train.read(0, min(max(1, MAX_PATCH_VALUES // patch_values), len(train)))
-    images = images[:, crop : crop + height, crop : crop + width]
-    directions = whitening_filters(images, size=size)[..., : filters // 2]
+    patches = np.concatenate(list(_read_patches(train, size=size, crop=crop)))
+    directions = whitening_filters(patches)[..., : filters // 2]
     if (found := directions.shape[-1]) < filters // 2:
         raise ConfigError(
             f"trainer.network.whitening: the first convolution has {filters} filters",
@@ -52,21 +55,46 @@ def whiten(network: Any, train: SplitImages, *, crop: int) -> None:
     layer.kernel.assign(np.concatenate([directions, -directions], axis=-1))
 
 
-def whitening_filters(images: NDArray[np.float32], *, size: int) -> NDArray[np.float32]:
-    """Return the principal components of patches, divided by their standard deviations, from the largest on.
+def _read_patches(train: SplitImages, *, size: int, crop: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the patches of some images at a time, as in `extract_patches`."""
+    height, width, channels = train.image_shape
+    count = min(MAX_IMAGES, len(train))
+    patches_per_image = max(1, MAX_PATCH_VALUES // (count * size * size * channels))
+    inside = (height - 2 * crop) * (width - 2 * crop)
+    stride = max(MIN_STRIDE, math.ceil(math.sqrt(inside / patches_per_image)))
+    step = max(1, MAX_PIXELS_READ // (height * width * channels))
+    for start in range(0, count, step):
+        images = train.read(start, min(start + step, count))
+        yield extract_patches(images[:, crop : height - crop, crop : width - crop], size=size, stride=stride)
+
+
+def extract_patches(images: NDArray[np.float32], *, size: int, stride: int = MIN_STRIDE) -> NDArray[np.float32]:
+    """Return patches that are `stride` pixels apart.
 
     Args:
         images: [count, height, width, channels].
         size: height and width of a patch.
 
     Returns:
+        float32 [patches, size, size, channels].
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
+    return windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3).reshape(-1, size, size, images.shape[-1])
+
+
+def whitening_filters(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the principal components of patches, divided by their standard deviations, from the largest on.
+
+    Args:
+        patches: [count, size, size, channels].
+
+    Returns:
         Filters of a convolution: float32 [size, size, channels, directions], for all directions in which patches
         differ.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
-    patches = windows[:, ::PATCH_STRIDE, ::PATCH_STRIDE].transpose(0, 1, 2, 4, 5, 3)
+    shape = patches.shape[1:]
     # In float64, so that the order of sums does not change a rounded filter.
-    patches = patches.reshape(-1, size * size * images.shape[-1]).astype(np.float64)
+    patches = patches.reshape(len(patches), -1).astype(np.float64)
     patches -= patches.mean(axis=0)
     # Without BLAS: its threads spin while they wait, which took seconds beside other programs.
     covariance = np.einsum("pi,pj->ij", patches, patches) / len(patches)
@@ -76,4 +104,4 @@ def whitening_filters(images: NDArray[np.float32], *, size: int) -> NDArray[np.f
     # The sign of an eigenvector is arbitrary.
     largest *= np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(count)])
     filters: NDArray[np.float32] = largest.astype(np.float32)
-    return filters.reshape(size, size, images.shape[-1], count)
+    return filters.reshape(*shape, count)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import LOSSY_FORMATS, Export, ExportFormat, GraphOperation, Stored, TransformedExamples
 from components.base.component import Context
-from components.base.errors import DataError, JobError
+from components.base.errors import ConfigError, DataError, JobError
 from components.inference.split_images import open_scaled, read_raw
 from components.inference.transform_graph import apply_tensorflow
 from components.runtime.tensorflow import compute_exactly
@@ -80,8 +80,8 @@ def export_model(
 
     Raises:
         JobError: if the probabilities of an exact format differ from those of the network in memory by more than
-            `TOLERANCE`, if a lossy format gives other classes to too many images, or if labels are not the most
-            probable classes.
+            `TOLERANCE`, or labels are not the most probable classes.
+        ConfigError: if a lossy format gives other classes to too many images.
     """
     import tensorflow as tf
 
@@ -102,7 +102,8 @@ def export_model(
         is_close = np.isfinite(difference) and similar >= MIN_SAME_CLASS if is_lossy else difference <= TOLERANCE
         if not (is_close and (outputs.get(LABEL, most_probable) == most_probable).all()):
             limit = f"the same class for at least {MIN_SAME_CLASS:.0%}" if is_lossy else f"at most {TOLERANCE:g}"
-            raise JobError(
+            # A poor result of a lossy format is not a fault: the same export fails again.
+            raise (ConfigError if is_lossy else JobError)(
                 f"the {exporter.TITLE} {path.name} predicts {len(expected)} images differently from its network: "
                 f"probabilities differ by up to {difference:.2g}, and {similar:.0%} have the same class, or one that "
                 "is nearly as probable",

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.inference.normalization import scale_and_offset
 from components.trainer.export.serving_model import copy_network
 
 Weights = NDArray[np.float64]
@@ -71,21 +72,13 @@ def _can_fold(layer: Any, before: list[Any]) -> bool:
         return False
     if any(getattr(each, "data_format", "channels_last") != "channels_last" for each in before):
         return False
-    scale, _ = _scale_and_offset(layer)
+    scale, _ = scale_and_offset(layer)
     return len(before) == 1 or bool((scale >= 0).all())
-
-
-def _scale_and_offset(normalization: Any) -> tuple[Weights, Weights]:
-    """Return what the layer multiplies each channel by, and then adds."""
-    mean, variance = (np.float64(moment) for moment in (normalization.moving_mean, normalization.moving_variance))
-    gamma, beta = (None if value is None else np.float64(value) for value in (normalization.gamma, normalization.beta))
-    scale = (1.0 if gamma is None else gamma) / np.sqrt(variance + normalization.epsilon)
-    return scale, (0.0 if beta is None else beta) - mean * scale
 
 
 def _fold(layer: Any, normalization: Any) -> Any:
     """Return a layer that includes the normalization of its outputs."""
-    scale, offset = _scale_and_offset(normalization)
+    scale, offset = scale_and_offset(normalization)
     kernel, *bias = layer.get_weights()
     folded = type(layer).from_config({**layer.get_config(), "use_bias": True})
     folded.build_from_config(layer.get_build_config())  # a folded layer was never called, and has no `input`

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.inference.normalization import scale_and_offset
+
 Shape = tuple[int, int, int]
 """Height, width and channels; a row of values is one pixel."""
 IDENTITIES = ("Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "Identity", "ActivityRegularization")
@@ -104,7 +106,7 @@ def _without_activation(layer: Any, inputs: list[Any], output: Any) -> list[Oper
             before = [-first for first, _ in layer.cropping]
             return [Operation("pooling", {"output": shape, "window": (1, 1), "strides": (1, 1), "before": before})]
         case layers.BatchNormalization() if layer.axis in last_axis:
-            return [Operation("scale", arrays=_folded(layer))]
+            return [Operation("scale", arrays=dict(zip(("scale", "offset"), scale_and_offset(layer), strict=True)))]
         case layers.Rescaling():
             values = {"scale": layer.scale, "offset": layer.offset}
             arrays = {name: np.broadcast_to(value, shape[2]) for name, value in values.items()}
@@ -150,10 +152,3 @@ def _is_pointwise(inputs: list[Any], output: Shape) -> bool:
 def _bias(layer: Any, output: Shape) -> NDArray[np.float32]:
     bias: NDArray[np.float32] = layer.bias.numpy() if layer.use_bias else np.zeros(output[2], np.float32)
     return bias
-
-
-def _folded(layer: Any) -> dict[str, NDArray[np.float64]]:
-    """Return (x - mean) / sqrt(variance + epsilon) * gamma + beta as x * scale + offset."""
-    mean, variance = (array.numpy().astype(np.float64) for array in (layer.moving_mean, layer.moving_variance))
-    scale = (layer.gamma.numpy() if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
-    return {"scale": scale, "offset": (layer.beta.numpy() if layer.center else 0.0) - mean * scale}

@@ -1,16 +1,18 @@
 """Infra validation: the SavedModel in a separate process agrees with the model, or the result says why not."""
 
+import errno
 import shutil
+import tempfile
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from components import Context, Model, Stored, TransformedExamples
+from components import Context, Evaluator, Model, Stored, TransformedExamples
 from components.artifacts import InfraValidation
 from components.base.errors import ConfigError, ResourceError, TerminationError
-from components.evaluator import infra_validation, serving_process
+from components.evaluator import c_library, serving_process
 from components.evaluator.infra_validation import serve_model
 from components.inference.predictor import load_predictor
 from components.inference.split_images import read_raw, read_scaled
@@ -124,11 +126,25 @@ def test_tensorflow_without_a_c_library_is_a_config_error(
     placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run must not end with a model that is not blessed because of it."""
-    monkeypatch.setattr(infra_validation, "find_spec", lambda _: None)
+    monkeypatch.setattr(c_library, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="but tensorflow has no libtensorflow_cc"):
         validate(placeholder, Context(output=tmp_path))
     install(tmp_path, monkeypatch)
     with pytest.raises(ConfigError, match=f"but {tmp_path} has no libtensorflow_cc"):
+        validate(placeholder, Context(output=tmp_path))
+    with pytest.raises(ConfigError, match=f"but {tmp_path} has no libtensorflow_cc"):
+        Evaluator(Evaluator.Config()).preflight()
+    Evaluator(Evaluator.Config.model_validate({"infra_validation": {"images": 0}})).preflight()
+
+
+def test_missing_folder_for_temporary_files_is_a_config_error(
+    placeholder: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gettempdir() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", gettempdir)
+    with pytest.raises(ConfigError, match="needs a folder for temporary files"):
         validate(placeholder, Context(output=tmp_path))
 
 
@@ -136,7 +152,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the job find the package TensorFlow in a folder."""
     spec = ModuleSpec("tensorflow", None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
-    monkeypatch.setattr(infra_validation, "find_spec", lambda _: spec)
+    monkeypatch.setattr(c_library, "find_spec", lambda _: spec)
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,7 @@ def test_different_predictions_are_an_error(
     message = f"{exporter.TITLE} {exporter.FILE_NAME} predicts .* images differently"
     with pytest.raises(JobError, match=message) as error:
         export_model(model, [name], inputs.examples, Context(output=tmp_path))
+    assert type(error.value) is (ConfigError if name in LOSSY_FORMATS else JobError)
     expected = "the same class for at least 90%" if name == "litert_int8" else "at most 1e-05"
     assert error.value.expected.startswith(expected)
     optional = name in ("litert", "litert_int8", "onnx")
@@ -203,7 +204,7 @@ def test_int8_has_other_classes_for_few_images(
     monkeypatch.setattr(litert_int8, "predict", lambda *_: {"probabilities": exported})
     context = Context(output=tmp_path)
     if fails:
-        with pytest.raises(JobError, match="predicts 10 images differently"):
+        with pytest.raises(ConfigError, match="predicts 10 images differently"):
             export_model(model, ["litert_int8"], inputs.examples, context)
     else:
         (export,) = export_model(model, ["litert_int8"], inputs.examples, context)

@@ -12,6 +12,7 @@ from components.base.errors import ConfigError
 from components.base.progress import NoProgress
 from components.inference.predictor import load_network
 from components.testing.contract import make_inputs
+from components.trainer import init_from
 from components.trainer.init_from import freeze_layers, load_initial_weights, weighted_layers
 from components.trainer.network import NetworkConfig, build_network
 from components.trainer.precision import with_precision
@@ -73,6 +74,17 @@ def test_all_layers_of_an_equal_network_are_loaded(model: Stored[Model]) -> None
     assert list(initial.loaded) == LAYERS == same_weights(built, load_network(model))
     assert not initial.not_loaded
     assert initial.describe() == f"{', '.join(LAYERS)} as in the model {statement.weights_sha256[:12]}"
+
+
+def test_loaded_whitening_filters_are_not_computed(
+    inputs: dict[Any, Stored[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"network": SIZES | {"whitening": True}, "epochs": 1}
+    model = train(tmp_path / "model", inputs[TransformedExamples], **sizes)
+    monkeypatch.delattr(init_from, "whiten")  # its error for these images must not prevent fine-tuning
+    tuned = train(tmp_path / "tuned", inputs[TransformedExamples], init_from=model, **sizes)
+    assert tuned.artifact.frozen == ("convolution_1",)
+    assert "convolution_1" in same_weights(load_network(model), load_network(tuned))
 
 
 def test_layers_of_other_shapes_and_classes_are_listed(model: Stored[Model]) -> None:

@@ -1,6 +1,7 @@
 """Custom networks: what they may be, and all parts that use a network."""
 
 import hashlib
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -141,6 +142,16 @@ def test_dropout_that_ignores_the_seed_is_an_error() -> None:
         dropout = keras.layers.Dropout(0.5, seed=entropy.randrange(2**31))
         output = keras.layers.Dense(classes, "softmax")
         return keras.Sequential([keras.Input(image_shape), keras.layers.Flatten(), dropout, output])
+
+    with pytest.raises(ConfigError, match="returned other weights or seeds each time"):
+        build(unseeded)
+
+
+def test_random_sizes_of_layers_are_an_error() -> None:
+    filters = itertools.cycle([(4, 4), (4, 8)])
+
+    def unseeded(image_shape: Any, classes: int, seed: int) -> Any:
+        return residual(image_shape, classes, seed, filters=next(filters))
 
     with pytest.raises(ConfigError, match="returned other weights or seeds each time"):
         build(unseeded)

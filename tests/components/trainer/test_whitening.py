@@ -12,8 +12,9 @@ from components.base.errors import ConfigError
 from components.inference.predictor import load_network
 from components.inference.split_images import SplitImages, open_scaled
 from components.testing.contract import make_inputs
+from components.trainer import whitening
 from components.trainer.network import NetworkConfig
-from components.trainer.whitening import whiten, whitening_filters
+from components.trainer.whitening import extract_patches, whiten, whitening_filters
 
 NETWORK: dict[str, Any] = {"crop": 1, "whitening": True, "filters": (6, 4, 4), "dense": (8,), "dropout": 0.0}
 
@@ -36,7 +37,7 @@ def responses(images: NDArray[np.float32], filters: NDArray[np.float32]) -> NDAr
 @pytest.mark.parametrize(("size", "channels", "count"), [(3, 1, 4), (2, 3, 5), (1, 1, 1)])
 def test_outputs_of_the_filters_are_uncorrelated(size: int, channels: int, count: int) -> None:
     images = 10 * smooth_images(400, channels=channels)  # large variances, so that the constant added to them is small
-    filters = whitening_filters(images, size=size)[..., :count]
+    filters = whitening_filters(extract_patches(images, size=size))[..., :count]
     assert filters.shape == (size, size, channels, count)
     covariance = np.cov(responses(images, filters), rowvar=False).reshape(count, count)
     np.testing.assert_allclose(covariance, np.eye(count), atol=0.1)
@@ -44,8 +45,8 @@ def test_outputs_of_the_filters_are_uncorrelated(size: int, channels: int, count
 
 def test_directions_without_variance_have_no_filters() -> None:
     gray = smooth_images(50)
-    assert whitening_filters(np.repeat(gray, 3, axis=-1), size=1).shape == (1, 1, 3, 1)
-    assert whitening_filters(np.full((3, 8, 8, 1), 0.5, np.float32), size=3).shape == (3, 3, 1, 0)
+    assert whitening_filters(extract_patches(np.repeat(gray, 3, axis=-1), size=1)).shape == (1, 1, 3, 1)
+    assert whitening_filters(np.full((100, 3, 3, 1), 0.5, np.float32)).shape == (3, 3, 1, 0)
 
 
 def test_each_filter_is_followed_by_its_negative() -> None:
@@ -55,7 +56,20 @@ def test_each_filter_is_followed_by_its_negative() -> None:
     whiten(network, SplitImages(images, np.arange(20) % 4), crop=1)
     kernel = network.get_layer("convolution_1").kernel.numpy()
     np.testing.assert_array_equal(kernel[..., 3:], -kernel[..., :3])
-    np.testing.assert_array_equal(kernel[..., :3], whitening_filters(images[:, 1:-1, 1:-1], size=3)[..., :3])
+    patches = extract_patches(images[:, 1:-1, 1:-1], size=3)
+    np.testing.assert_array_equal(kernel[..., :3], whitening_filters(patches)[..., :3])
+
+
+def test_large_images_contribute_fewer_patches_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = smooth_images(40, size=60)
+    images[0] = 1.0
+    network = NetworkConfig.model_validate(NETWORK).build(image_shape=(60, 60, 1), classes=4, seed=0)
+    monkeypatch.setattr(whitening, "MAX_PATCH_VALUES", 40 * 9 * 30)
+    monkeypatch.setattr(whitening, "MAX_PIXELS_READ", 3 * 60 * 60)
+    whiten(network, SplitImages(images, np.arange(40) % 4), crop=1)
+    patches = extract_patches(images[:, 1:-1, 1:-1], size=3, stride=11)  # 25 of each, from all images
+    expected = whitening_filters(patches)[..., :3]
+    np.testing.assert_array_equal(network.get_layer("convolution_1").kernel.numpy()[..., :3], expected)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +100,5 @@ def test_trained_model_has_the_filters_of_its_images(tmp_path: Path) -> None:
     images = open_scaled(transformed, transformed.artifact.splits.train)
     cropped = images.read(0, len(images))[:, 1:-1, 1:-1]
     kernel = load_network(Stored(model, tmp_path / "model")).get_layer("convolution_1").kernel.numpy()
-    np.testing.assert_array_equal(kernel[..., :3], whitening_filters(cropped, size=3)[..., :3])
+    filters = whitening_filters(extract_patches(cropped, size=3))
+    np.testing.assert_array_equal(kernel[..., :3], filters[..., :3])
