@@ -83,7 +83,7 @@ def test_page_predicts_what_tensorflow_predicts(browser: Browser, preset: str) -
     images = load(DigitsSource()).train.images[:100, ..., np.newaxis] / np.float32(255)
     predict = partial(network, training=False)
     expected = average_over_shifts(predict, tf.constant(images), shift=shift).numpy()
-    assert expected.std(axis=0).min() > 5e-4, "the predictions differ between images"
+    assert np.median(expected.std(axis=0)) > 5e-4, "the predictions differ between images"
 
     arguments = network_literal(
         export_network(network), classes=DIGITS, test_time_shift=shift, standardize={"scale": 0.5, "offset": 0.25}
