@@ -128,10 +128,8 @@ def _training_ratio(
     bound: float,
     value: Callable[[Sample], float | None],
 ) -> Claim:
-    title, requirement = (
-        f"training of mnist-fast and record recipe, {quantity}",
-        f"at most {bound:g} times the recipe's",
-    )
+    title = f"training of mnist-fast and record recipe, {quantity}"
+    requirement = f"at most {bound:g} times the recipe's"
     found = ratio(samples, program, record, value)
     if found is None:
         return Claim(title=title, requirement=requirement, measured="no undisturbed pair of runs")

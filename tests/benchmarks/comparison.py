@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.disturbance import MAX_ATTEMPTS, undisturbed
+from tests.benchmarks.disturbance import undisturbed
 from tests.benchmarks.measure import measure_process
 from tests.benchmarks.programs import Inputs, Program
 from tests.benchmarks.results import ResultsFile
@@ -25,7 +25,7 @@ def run_comparison(
     scratch: Path,
     timeout: float,
     results: ResultsFile,
-    attempts: int = MAX_ATTEMPTS,
+    attempts: int,
 ) -> list[Sample]:
     """Run the programs in rounds and print a line for each sample. A program that fails has no further runs.
 

@@ -80,10 +80,12 @@ def test_page_predicts_what_tensorflow_predicts(browser: Browser, preset: str) -
 
     config, shift = trainer_settings(preset)
     network = with_random_state(build_network(config, image_shape=(28, 28, 1), classes=10, seed=3))
+    kernel = network.layers[-1].kernel
+    kernel.assign(kernel / 4)  # random weights of a deep network give some classes a probability of about 0
     images = load(DigitsSource()).train.images[:100, ..., np.newaxis] / np.float32(255)
     predict = partial(network, training=False)
     expected = average_over_shifts(predict, tf.constant(images), shift=shift).numpy()
-    assert np.median(expected.std(axis=0)) > 5e-4, "the predictions differ between images"
+    assert expected.std(axis=0).min() > 5e-4, "the predictions differ between images"
 
     arguments = network_literal(
         export_network(network), classes=DIGITS, test_time_shift=shift, standardize={"scale": 0.5, "offset": 0.25}

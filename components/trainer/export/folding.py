@@ -2,13 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from components.inference.normalization import scale_and_offset
 from components.trainer.export.serving_model import copy_network
-
-Weights = NDArray[np.float64]
 
 
 def fold_network(network: Any) -> Any:
