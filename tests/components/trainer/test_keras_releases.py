@@ -21,9 +21,9 @@ from job.config.config import load_config
 from tests.support.networks import nested
 from tests.support.processes import REPOSITORY
 
-PRESETS = ("digits", "mnist-best")
-"""Between them: dropout, batch normalization, overlapping pooling, both paddings, means over shifts, and operations of
-the transform."""
+PRESETS = {"digits": ["trainer.network.pooling=3"], "mnist-best": []}
+"""Presets and what they override. Between them: crop, dropout, batch normalization, overlapping pooling, both paddings,
+means over shifts, and operations of the transform."""
 OWN = "nested"
 """A custom network: nested functional models."""
 RELEASES = ("3.3.3", "3.8.0", "3.14.1")
@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for preset in (*PRESETS, OWN):
         config = Trainer.Config(network=NetworkFunction.model_validate(nested), test_time_shift=1)
         if preset != OWN:
-            preset_config = load_config(REPOSITORY / f"configs/{preset}.yaml").pipeline.trainer.config
+            preset_config = load_config(REPOSITORY / f"configs/{preset}.yaml", PRESETS[preset]).pipeline.trainer.config
             config = Trainer.Config.model_validate(preset_config.model_dump())
         network = config.network.build(image_shape=(28, 28, 1), classes=10, seed=1)
         # An untrained bias is zero, and untrained statistics normalize nothing.
