@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.claims import check_claims, print_claims
 from tests.benchmarks.cold_start import measure_cold_start
 from tests.benchmarks.commands import measure_commands
 from tests.benchmarks.comparison import print_comparison, run_comparison
+from tests.benchmarks.disturbance import Watch
 from tests.benchmarks.growth import GrowthPlan, measure_growth
 from tests.benchmarks.growth_plot import draw_growth
 from tests.benchmarks.machine import describe_machine, print_machine, torch_version
@@ -20,7 +22,7 @@ from tests.benchmarks.measure import measure_process
 from tests.benchmarks.options import parse, select_seeds
 from tests.benchmarks.programs import FAST, PROGRAMS, Inputs, idx_source, preset_path
 from tests.benchmarks.remote import measure_remote
-from tests.benchmarks.results import ResultsFile
+from tests.benchmarks.results import ResultsFile, code_digest, earlier_measurements
 from tests.benchmarks.resuming import measure_checkpoints, measure_termination
 from tests.benchmarks.samples import summarize
 from tests.benchmarks.scaling import fit_scalings, print_scalings
@@ -48,7 +50,13 @@ def main() -> int:
     torch = torch_version(options.torch)
     machine = describe_machine(torch)
     print_machine(machine)
-    results = ResultsFile(options.json, arguments=sys.argv[1:], machine=machine)
+    code = code_digest()
+    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+    kept: dict[str, Any] = {}
+    if options.resume:
+        kept = earlier_measurements(options.json, arguments=arguments, machine=machine, code=code)
+    results = ResultsFile(options.json, arguments=arguments, machine=machine, code=code, **kept)
+    Watch.fastest = max((one["disturbance"]["fastest"] for items in kept.values() for one in items), default=0.0)
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.output.resolve(), prefix="bench-") as folder:
         scratch = Path(folder)
@@ -92,7 +100,13 @@ def comparison(benchmark: Benchmark) -> None:
 
 def growth(benchmark: Benchmark) -> None:
     options = benchmark.options
-    plan = GrowthPlan(factors=options.sizes, base=options.base, preset=options.preset, timeout=options.timeout)
+    plan = GrowthPlan(
+        factors=options.sizes,
+        base=options.base,
+        preset=options.preset,
+        timeout=options.timeout,
+        attempts=options.attempts,
+    )
     points = measure_growth(plan, scratch=benchmark.scratch, results=benchmark.results)
     if points:
         scalings = fit_scalings(points)
@@ -108,6 +122,7 @@ def commands(benchmark: Benchmark) -> None:
         preset=options.preset,
         scratch=benchmark.scratch,
         timeout=options.timeout,
+        attempts=options.attempts,
         results=benchmark.results,
     )
 

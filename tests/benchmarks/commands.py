@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from pathlib import Path
 
-from tests.benchmarks.measure import ProcessMeasurement, measure_process
+from tests.benchmarks.disturbance import Disturbance
+from tests.benchmarks.measure import measure_undisturbed
 from tests.benchmarks.programs import FINISHED, job_command
 from tests.benchmarks.results import ResultsFile
 from tests.benchmarks.table import number, print_table
@@ -19,23 +23,45 @@ JOB = [sys.executable, "-m", "job"]
 MANY_RUNS = 5_000
 
 
-def measure_commands(mnist: Path, *, preset: str, scratch: Path, timeout: float, results: ResultsFile) -> None:
-    """Measure and print all commands.
+@dataclass(frozen=True, kw_only=True)
+class CommandRun:
+    """One process.
+
+    Attributes:
+        name: of the command.
+        wall: seconds.
+        cpu: CPU-seconds.
+        peak: peak resident memory in bytes.
+        disturbance: what other programs did meanwhile.
+    """
+
+    name: str
+    wall: float
+    cpu: float
+    peak: int
+    disturbance: Disturbance
+
+
+def measure_commands(
+    mnist: Path, *, preset: str, scratch: Path, timeout: float, attempts: int, results: ResultsFile
+) -> None:
+    """Measure and print all commands; only print them if `results` has all of them.
 
     Args:
         mnist: folder of IDX files.
         preset: whose ExampleGen and Transform are measured.
         scratch: folder for roots.
         timeout: seconds for each process.
+        attempts: see `undisturbed`.
         results: receives every process in the section `commands`.
     """
     digits = [*JOB, "run", "--config", str(REPOSITORY / "configs" / "digits.yaml"), "--json", "--root"]
-    finished, many = scratch / "digits-0", scratch / "many-runs"
+    finished, many = scratch / "digits-0", scratch / "many-runs-0"
     commands: tuple[tuple[str, int, Callable[[int], list[str]]], ...] = (
         ("--help", 5, lambda _: [*JOB, "--help"]),
         ("digits, whole job", 3, lambda number: [*digits, str(scratch / f"digits-{number}")]),
         ("digits, everything reused", 5, lambda _: [*digits, str(finished)]),
-        ("digits, another seed", 1, lambda _: [*digits, str(finished), "--set", "seed=1"]),
+        ("digits, another seed", 1, lambda number: [*digits, str(finished), "--set", f"seed={number + 1}"]),
         ("plan, training again", 5, lambda _: job("plan", "--config=digits", "--set=trainer.epochs=3", root=finished)),
         ("compare, two seeds", 5, lambda _: job("compare", *first_and_last_run(finished), root=finished)),
         (
@@ -43,7 +69,11 @@ def measure_commands(mnist: Path, *, preset: str, scratch: Path, timeout: float,
             3,
             lambda number: job("predict", mnist, f"--out={scratch}/out-{number}", root=finished),
         ),
-        (f"runs, {MANY_RUNS:,}, the first time", 1, lambda _: job("runs", root=write_many_runs(finished, many))),
+        (
+            f"runs, {MANY_RUNS:,}, the first time",
+            1,
+            lambda number: job("runs", root=write_many_runs(finished, scratch / f"many-runs-{number}")),
+        ),
         (f"runs, {MANY_RUNS:,}", 5, lambda _: job("runs", root=many)),
         (
             f"{preset}, ExampleGen and Transform",
@@ -51,16 +81,26 @@ def measure_commands(mnist: Path, *, preset: str, scratch: Path, timeout: float,
             lambda number: [*job_command(preset, mnist, root=scratch / f"scaled-{number}"), "--until", "transform"],
         ),
     )
-    rows = []
-    for name, times, command in commands:
-        measured = [measure_process(command(run), timeout=timeout, success_codes=FINISHED) for run in range(times)]
-        for one in measured:
-            results.append("commands", {"name": name, "wall": one.wall, "cpu": one.cpu, "peak": one.peak})
-        if failure := next((one.failure for one in measured if one.failure), ""):
-            results.add_failure(f"{name}: {failure}")
-        else:
-            rows.append(_row(name, measured))
-    print_table(("commands, medians", "n", "wall s", "cpu s", "peak MB"), rows)
+    runs = results.items("commands", CommandRun)
+    if len(runs) < sum(times for _, times, _ in commands):
+        runs = []
+        results.put("commands", runs)
+        for name, times, command in commands:
+            next_run = partial(next, map(command, count()))
+            for _ in range(times):
+                measured = measure_undisturbed(next_run, timeout=timeout, success_codes=FINISHED, attempts=attempts)
+                if measured.failure:
+                    results.add_failure(f"{name}: {measured.failure}")
+                    break
+                run = CommandRun(
+                    name=name,
+                    wall=measured.wall,
+                    cpu=measured.cpu,
+                    peak=measured.peak,
+                    disturbance=measured.disturbance,
+                )
+                results.append("commands", run)
+    _print(runs)
 
 
 def job(*words: object, root: Path) -> list[str]:
@@ -88,11 +128,19 @@ def write_many_runs(finished: Path, root: Path) -> Path:
     return root
 
 
-def _row(name: str, measured: list[ProcessMeasurement]) -> tuple[str, ...]:
-    return (
-        name,
-        str(len(measured)),
-        number(statistics.median(one.wall for one in measured)),
-        number(statistics.median(one.cpu for one in measured)),
-        number(max(one.peak for one in measured) / 1e6, 0),
-    )
+def _print(runs: Sequence[CommandRun]) -> None:
+    by_name = {run.name: [one for one in runs if one.name == run.name] for run in runs}
+    rows = []
+    for name, own in by_name.items():
+        timed = [run for run in own if not run.disturbance.is_disturbed] or own
+        rows.append(
+            (
+                name,
+                str(len(own)),
+                str(sum(run.disturbance.is_disturbed for run in own)),
+                number(statistics.median(run.wall for run in timed)),
+                number(statistics.median(run.cpu for run in timed)),
+                number(max(run.peak for run in own) / 1e6, 0),
+            )
+        )
+    print_table(("commands, medians", "n", "disturbed", "wall s", "cpu s", "peak MB"), rows)

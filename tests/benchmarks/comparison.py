@@ -29,6 +29,8 @@ def run_comparison(
 ) -> list[Sample]:
     """Run the programs in rounds and print a line for each sample. A program that fails has no further runs.
 
+    Samples that `results` has already are not measured again.
+
     Args:
         seeds: the seeds of each program, one for each round.
         inputs: for every program.
@@ -41,8 +43,13 @@ def run_comparison(
         if why := program.why_unavailable(inputs):
             print(f"skipped: {program.title}: {why}", flush=True)
     present = {program: own for program, own in seeds.items() if not program.why_unavailable(inputs)}
+    earlier = {(one.program, one.round, one.seed): one for one in results.items("samples", Sample)}
     samples: list[Sample] = []
     for round_number, program, seed in in_rounds(present):
+        if found := earlier.get((program.name, round_number, seed)):
+            samples.append(found)
+            print(_line(program, found), flush=True)
+            continue
         if any(sample.failure for sample in samples if sample.program == program.name):
             continue
         once = partial(run_once, program, inputs, seed=seed, round_=round_number, scratch=scratch, timeout=timeout)

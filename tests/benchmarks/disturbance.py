@@ -73,6 +73,7 @@ class Disturbance:
         steal: seconds in which the hypervisor ran other machines during the run, of all processors together.
         speed: of a fixed computation before and after the run, relative to the fastest; the smaller one.
         seconds: duration of the run.
+        fastest: the highest speed of the fixed computation until then, in computations per CPU-second.
     """
 
     load_before: float
@@ -81,6 +82,7 @@ class Disturbance:
     steal: float
     speed: float
     seconds: float
+    fastest: float = 0.0
 
     @property
     def is_disturbed(self) -> bool:
@@ -97,7 +99,11 @@ class Disturbance:
 
 
 class Watch:
-    """Records what happens on the machine from its creation until `stop`."""
+    """Records what happens on the machine from its creation until `stop`.
+
+    Attributes:
+        fastest: the highest speed of the fixed computation that any object has measured.
+    """
 
     fastest = 0.0
 
@@ -118,6 +124,7 @@ class Watch:
             steal=times.steal - self._times.steal,
             speed=min(speeds) / Watch.fastest,
             seconds=seconds,
+            fastest=Watch.fastest,
         )
 
 

@@ -7,9 +7,11 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.measure import measure_process
+from tests.benchmarks.disturbance import MAX_ATTEMPTS, Disturbance
+from tests.benchmarks.measure import measure_process, measure_undisturbed
 from tests.benchmarks.programs import FINISHED, job_command
 from tests.benchmarks.results import ResultsFile
 
@@ -29,6 +31,7 @@ class GrowthPoint:
         cpu: CPU-seconds of the step.
         process_cpu: CPU-seconds of the whole process, which also verifies the reused artifacts.
         peak: peak resident memory of the process in bytes.
+        disturbance: what other programs did meanwhile.
     """
 
     component: str
@@ -38,6 +41,12 @@ class GrowthPoint:
     cpu: float
     process_cpu: float
     peak: int
+    disturbance: Disturbance | None = None
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether its times are not those of a quiet machine."""
+        return self.disturbance is not None and self.disturbance.is_disturbed
 
     @property
     def gigabytes(self) -> float:
@@ -55,6 +64,7 @@ class GrowthPlan:
         preset: configuration to run.
         overrides: of the configuration.
         timeout: seconds for each component.
+        attempts: see `undisturbed`.
     """
 
     factors: Sequence[int]
@@ -62,6 +72,7 @@ class GrowthPlan:
     preset: str
     overrides: Sequence[str] = ("trainer.epochs=1",)
     timeout: float
+    attempts: int = MAX_ATTEMPTS
 
 
 class GrowthError(Exception):
@@ -69,15 +80,22 @@ class GrowthError(Exception):
 
 
 def measure_growth(plan: GrowthPlan, *, scratch: Path, results: ResultsFile) -> list[GrowthPoint]:
-    """Run the five components at each size and print a line for each. Sizes without enough disk space are skipped.
+    """Run the five components at each size and print a line for each.
+
+    Sizes without enough disk space are skipped, and those of which `results` has all components.
 
     Args:
         plan: what to measure.
         scratch: folder for the files of a size while it is measured.
         results: receives every point in the section `growth`.
     """
-    points: list[GrowthPoint] = []
+    earlier = results.items("growth", GrowthPoint)
+    visualized = {point.factor for point in earlier if point.component == COMPONENTS[-1]}
+    points = [point for point in earlier if point.factor in visualized]
+    results.put("growth", list(points))
     for factor in plan.factors:
+        if factor in visualized:
+            continue
         images = factor * plan.base
         needed, free = images * DISK_BYTES_PER_IMAGE, shutil.disk_usage(scratch).free
         if free < needed:
@@ -91,6 +109,7 @@ def measure_growth(plan: GrowthPlan, *, scratch: Path, results: ResultsFile) -> 
                 print(
                     f"{point.images:>9,} images  {point.component:<12} {point.seconds:8.2f} s"
                     f"  {point.cpu:8.2f} cpu s  {point.peak / 1e6:7.0f} MB",
+                    "  DISTURBED" * point.is_disturbed,
                     flush=True,
                 )
         except GrowthError as error:
@@ -106,12 +125,20 @@ def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator
     write = [sys.executable, "-m", "tests.benchmarks.synthetic", str(folder / "idx"), "--images", str(images)]
     if failure := measure_process(write, timeout=plan.timeout).failure:
         raise GrowthError(f"the images were not written: {failure}")
-    command = job_command(plan.preset, folder / "idx", root=folder / "root", overrides=plan.overrides)
+    root = folder / "root"
+    command = job_command(plan.preset, folder / "idx", root=root, overrides=plan.overrides)
     for component in COMPONENTS:
-        measured = measure_process([*command, "--until", component], timeout=plan.timeout, success_codes=FINISHED)
+        measured = measure_undisturbed(
+            partial(_first_run, [*command, "--until", component], root / "artifacts" / component),
+            timeout=plan.timeout,
+            success_codes=FINISHED,
+            attempts=plan.attempts,
+        )
         if measured.failure:
             raise GrowthError(f"{component}: {measured.failure}")
         step = json.loads(measured.stdout)["steps"][-1]
+        if step["status"] != "ran":
+            raise GrowthError(f"{component} was {step['status']}")
         yield GrowthPoint(
             component=component,
             factor=factor,
@@ -120,4 +147,11 @@ def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator
             cpu=step["cpu_seconds"],
             process_cpu=measured.cpu,
             peak=measured.peak,
+            disturbance=measured.disturbance,
         )
+
+
+def _first_run(command: Sequence[str], artifacts: Path) -> Sequence[str]:
+    """Delete the artifacts of a disturbed run, which would be reused, and return the command."""
+    shutil.rmtree(artifacts, ignore_errors=True)
+    return command

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.benchmarks.disturbance import Disturbance, Watch
+from tests.benchmarks.disturbance import Disturbance, Watch, undisturbed
 from tests.support.processes import REPOSITORY, environment
 
 PEAK_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -98,4 +98,22 @@ def measure_process(
         stdout=output,
         failure=failure,
         disturbance=disturbance,
+    )
+
+
+def measure_undisturbed(
+    command: Callable[[], Sequence[str]], *, timeout: float, success_codes: Sequence[int] = (0,), attempts: int
+) -> ProcessMeasurement:
+    """Measure a command, again if a run is disturbed (see `undisturbed`).
+
+    Args:
+        command: returns the command of the next run, which must not reuse results of a run before.
+        timeout: see `measure_process`.
+        success_codes: see `measure_process`.
+        attempts: runs at most.
+    """
+    return undisturbed(
+        lambda: measure_process(command(), timeout=timeout, success_codes=success_codes),
+        lambda measured: None if measured.failure else measured.disturbance,
+        attempts=attempts,
     )

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.disturbance import Disturbance
 from tests.benchmarks.measure import measure_process
 from tests.benchmarks.object_store import LATENCY_SECONDS, ObjectStore, Transferred
 from tests.benchmarks.programs import FINISHED
@@ -40,6 +41,7 @@ class RemoteMeasurement:
         requests: number of requests; 0 with a folder.
         sent: bytes of the requests.
         received: bytes of the responses.
+        disturbance: what other programs did meanwhile, such as the store and its proxy.
     """
 
     name: str
@@ -50,6 +52,7 @@ class RemoteMeasurement:
     requests: int
     sent: int
     received: int
+    disturbance: Disturbance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +112,13 @@ class Measuring:
             self.results.add_failure(f"{name}, {kind}: {done.failure}")
             return None
         measured = RemoteMeasurement(
-            name=name, root=kind, wall=done.wall, cpu=done.cpu, peak=done.peak, **vars(transferred)
+            name=name,
+            root=kind,
+            wall=done.wall,
+            cpu=done.cpu,
+            peak=done.peak,
+            disturbance=done.disturbance,
+            **vars(transferred),
         )
         self.results.append("remote", measured)
         return measured

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,8 +20,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.benchmarks import disturbance
+from tests.benchmarks import commands, disturbance
 from tests.benchmarks.claims import Claim, check_claims, cpu_to_accuracy
+from tests.benchmarks.commands import measure_commands
 from tests.benchmarks.comparison import in_rounds, run_comparison
 from tests.benchmarks.corrections import FILE_LABELS, MAJORITY_LABELS, corrected_accuracy
 from tests.benchmarks.disturbance import CpuTimes, Disturbance, Watch, undisturbed
@@ -28,7 +30,7 @@ from tests.benchmarks.experiments import measure_variant
 from tests.benchmarks.growth import COMPONENTS, GrowthPlan, GrowthPoint, measure_growth
 from tests.benchmarks.growth_plot import draw_growth
 from tests.benchmarks.machine import torch_version
-from tests.benchmarks.measure import measure_process
+from tests.benchmarks.measure import ProcessMeasurement, measure_process
 from tests.benchmarks.options import parse, select_seeds
 from tests.benchmarks.peers.common import read_idx
 from tests.benchmarks.programs import (
@@ -42,7 +44,7 @@ from tests.benchmarks.programs import (
     parse_run_record,
 )
 from tests.benchmarks.remote import measure_remote
-from tests.benchmarks.results import ResultsFile
+from tests.benchmarks.results import ResultsFile, earlier_measurements
 from tests.benchmarks.samples import Sample, ratio, summarize
 from tests.benchmarks.scaling import fit_exponent, fit_scalings
 from tests.benchmarks.synthetic import write_synthetic
@@ -184,6 +186,32 @@ class TestComparison:
         assert [sample["accuracy"] for sample in written] == [None, None, 0.2, 0.3]
         assert results.has_failures
         assert "FAILED: failing, seed 0" in capsys.readouterr().out
+
+    def test_resumed_comparison_keeps_valid_samples(self, tiny: Path, tmp_path: Path) -> None:
+        program = EchoProgram(name="echo", title="0.{seed}", rounds=2)
+        machine, arguments = {"processor": "p", "load_average": (1, 2, 3)}, ["comparison"]
+
+        def run(**kept: Any) -> ResultsFile:
+            results = ResultsFile(tmp_path / "bench.json", arguments=arguments, machine=machine, code="c", **kept)
+            inputs = Inputs(mnist=tiny, torch=None)
+            run_comparison({program: [7, 8]}, inputs, scratch=tmp_path, timeout=60, results=results, attempts=1)
+            return results
+
+        earlier = run()
+        first, second = earlier.items("samples", Sample)
+        earlier.put("samples", [first, change(second, failure="killed")])
+        moved = {**machine, "load_average": (0, 0, 0)}
+        kept = earlier_measurements(earlier.path, arguments=arguments, machine=moved, code="c")
+        again = run(**kept).items("samples", Sample)
+        assert (again[0].cpu, again[0].disturbance) == (first.cpu, first.disturbance)
+        assert (again[1].seed, again[1].failure) == (8, "")
+        same: dict[str, Any] = {"arguments": arguments, "machine": machine, "code": "c"}
+        others: list[dict[str, Any]] = [{"arguments": []}, {"machine": {"processor": "q"}}, {"code": "d"}]
+        for other in others:
+            with pytest.raises(SystemExit, match="has results of"):
+                earlier_measurements(earlier.path, **same | other)
+        with pytest.raises(SystemExit, match="there is no interrupted benchmark"):
+            earlier_measurements(tmp_path / "none.json", arguments=[], machine={}, code="")
 
     def test_excluded_time_is_separate(self) -> None:
         result = {"accuracy": 0.9, "training": {"seconds": 1.0, "cpu_seconds": 2.0}}
@@ -431,16 +459,61 @@ class TestGrowth:
         assert measure_growth(plan, scratch=tmp_path, results=results) == []
         assert capsys.readouterr().out.startswith("skipped: 70,000,000,000,000 images need")
 
-    def test_growth_is_measured_for_each_component(self, tmp_path: Path) -> None:
+    def test_growth_is_measured_and_resumed(self, tmp_path: Path) -> None:
         output = tmp_path / "output"
-        done = bench("growth", "--preset", "mnist", "--base", "700", "--sizes", "1,2", "--output", str(output))
+        arguments = ("growth", "--preset", "mnist", "--base", "700", "--attempts", "1", "--output", str(output))
+        done = bench(*arguments, "--sizes", "1,2")
         assert done.returncode == 0, done.stdout + done.stderr
-        written = json.loads((output / "bench.json").read_text())
+        path = output / "bench.json"
+        written = json.loads(path.read_text())
         expected = [(component, 700 * factor) for factor in (1, 2) for component in COMPONENTS]
         assert [(one["component"], one["images"]) for one in written["growth"]] == expected
+        assert all(one["disturbance"]["seconds"] > 0 for one in written["growth"])
         assert len(written["scaling"]) == 3 * len(COMPONENTS)
         assert (output / "bench-growth.png").exists()
         assert not list(output.glob("bench-*/")), "the scratch folder is deleted"
+
+        interrupted = written | {"growth": written["growth"][:-1]}  # all of the first size, a part of the second
+        path.write_text(json.dumps(interrupted))
+        refused = bench(*arguments, "--sizes", "1", "--resume")
+        assert (refused.returncode, refused.stdout.count("\ngrowth\n")) == (1, 0)
+        assert f"error: {path} has results of other arguments (growth --preset mnist" in refused.stderr
+        resumed = bench(*arguments, "--sizes", "1,2", "--resume")
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        again = json.loads(path.read_text())["growth"]
+        assert [(one["component"], one["images"]) for one in again] == expected
+        assert [one in written["growth"] for one in again] == [True] * 5 + [False] * 5
+
+    def test_disturbed_component_runs_again(
+        self, results: ResultsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(disturbance, "wait_until_quiet", lambda: None)
+        monkeypatch.setattr(Disturbance, "is_disturbed", True)
+        started: list[str] = []
+
+        def measure(command: Sequence[str], **options: Any) -> ProcessMeasurement:
+            started.append(command[-1])
+            return measure_process(command, **options)
+
+        monkeypatch.setattr("tests.benchmarks.measure.measure_process", measure)
+        plan = GrowthPlan(factors=[1], base=700, preset="mnist", timeout=300, attempts=2)
+        points = measure_growth(plan, scratch=tmp_path, results=results)
+        assert not results.has_failures, "no run reused the artifact of the one before"
+        assert [point.component for point in points if point.is_disturbed] == list(COMPONENTS)
+        assert started == [component for component in COMPONENTS for _ in range(2)]
+
+
+class TestCommands:
+    def test_all_are_measured_once_and_kept(
+        self, results: ResultsFile, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(commands, "MANY_RUNS", 3)
+        for _ in range(2):
+            measure_commands(tiny, preset="mnist", scratch=tmp_path, timeout=300, attempts=1, results=results)
+            assert not results.has_failures, results.sections
+            names = [one.name for one in results.items("commands", commands.CommandRun)]
+            assert (len(names), len(set(names))) == (36, 10)
+            shutil.rmtree(tmp_path / "digits-0", ignore_errors=True)  # the second time, nothing runs
 
 
 class TestRemoteRoot:
