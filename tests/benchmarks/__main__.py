@@ -7,8 +7,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tests.benchmarks.claims import check_claims, print_claims
 from tests.benchmarks.cold_start import measure_cold_start
@@ -52,10 +52,10 @@ def main() -> int:
     print_machine(machine)
     code = code_digest()
     arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
-    kept: dict[str, Any] = {}
-    if options.resume:
-        kept = earlier_measurements(options.json, arguments=arguments, machine=machine, code=code)
+    resumed = partial(earlier_measurements, options.json, arguments=arguments, machine=machine, code=code)
+    kept = resumed() if options.resume else {}
     results = ResultsFile(options.json, arguments=arguments, machine=machine, code=code, **kept)
+    # Speeds of a resumed benchmark are relative to the same maximum.
     Watch.fastest = max((one["disturbance"]["fastest"] for items in kept.values() for one in items), default=0.0)
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.output.resolve(), prefix="bench-") as folder:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -25,7 +24,7 @@ MANY_RUNS = 5_000
 
 @dataclass(frozen=True, kw_only=True)
 class CommandRun:
-    """One process.
+    """One run of a command.
 
     Attributes:
         name: of the command.
@@ -59,36 +58,34 @@ def measure_commands(
     finished, many = scratch / "digits-0", scratch / "many-runs-0"
     commands: tuple[tuple[str, int, Callable[[int], list[str]]], ...] = (
         ("--help", 5, lambda _: [*JOB, "--help"]),
-        ("digits, whole job", 3, lambda number: [*digits, str(scratch / f"digits-{number}")]),
+        ("digits, whole job", 3, lambda attempt: [*digits, str(scratch / f"digits-{attempt}")]),
         ("digits, everything reused", 5, lambda _: [*digits, str(finished)]),
-        ("digits, another seed", 1, lambda number: [*digits, str(finished), "--set", f"seed={number + 1}"]),
+        ("digits, another seed", 1, lambda attempt: [*digits, str(finished), "--set", f"seed={attempt + 1}"]),
         ("plan, training again", 5, lambda _: job("plan", "--config=digits", "--set=trainer.epochs=3", root=finished)),
         ("compare, two seeds", 5, lambda _: job("compare", *first_and_last_run(finished), root=finished)),
         (
             "predict --out, MNIST",
             3,
-            lambda number: job("predict", mnist, f"--out={scratch}/out-{number}", root=finished),
+            lambda attempt: job("predict", mnist, f"--out={scratch}/out-{attempt}", root=finished),
         ),
         (
             f"runs, {MANY_RUNS:,}, the first time",
             1,
-            lambda number: job("runs", root=write_many_runs(finished, scratch / f"many-runs-{number}")),
+            lambda attempt: job("runs", root=write_many_runs(finished, scratch / f"many-runs-{attempt}")),
         ),
         (f"runs, {MANY_RUNS:,}", 5, lambda _: job("runs", root=many)),
         (
             f"{preset}, ExampleGen and Transform",
             3,
-            lambda number: [*job_command(preset, mnist, root=scratch / f"scaled-{number}"), "--until", "transform"],
+            lambda attempt: [*job_command(preset, mnist, root=scratch / f"scaled-{attempt}"), "--until", "transform"],
         ),
     )
-    runs = results.items("commands", CommandRun)
-    if len(runs) < sum(times for _, times, _ in commands):
-        runs = []
-        results.put("commands", runs)
+    if len(results.items("commands", CommandRun)) < sum(times for _, times, _ in commands):
+        results.put("commands", [])
         for name, times, command in commands:
-            next_run = partial(next, map(command, count()))
+            next_command = map(command, count()).__next__
             for _ in range(times):
-                measured = measure_undisturbed(next_run, timeout=timeout, success_codes=FINISHED, attempts=attempts)
+                measured = measure_undisturbed(next_command, timeout=timeout, success_codes=FINISHED, attempts=attempts)
                 if measured.failure:
                     results.add_failure(f"{name}: {measured.failure}")
                     break
@@ -100,7 +97,7 @@ def measure_commands(
                     disturbance=measured.disturbance,
                 )
                 results.append("commands", run)
-    _print(runs)
+    _print(results.items("commands", CommandRun))
 
 
 def job(*words: object, root: Path) -> list[str]:

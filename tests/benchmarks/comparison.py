@@ -29,7 +29,7 @@ def run_comparison(
 ) -> list[Sample]:
     """Run the programs in rounds and print a line for each sample. A program that fails has no further runs.
 
-    Samples that `results` has already are not measured again.
+    Samples that `results` already has are not measured again.
 
     Args:
         seeds: the seeds of each program, one for each round.

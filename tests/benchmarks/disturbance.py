@@ -19,7 +19,9 @@ from typing import TypeVar
 MAX_OTHER_FRACTION = 0.05
 """Of the processors' time that may be used by others in an undisturbed run."""
 MIN_SPEED = 0.8
-"""Of the fixed computation, compared with the fastest that this process measured."""
+"""Of the fixed computation, compared with the fastest of this benchmark, resumed or not."""
+CLOCK_ERROR_SECONDS = 0.02
+"""Two ticks of the clock of /proc/stat, for each processor: a short run is not disturbed by rounding."""
 MAX_ATTEMPTS = 3
 QUIET_SECONDS = 2.0
 MAX_WAIT_SECONDS = 60.0
@@ -71,7 +73,7 @@ class Disturbance:
         load_after: the same, after the run.
         other_cpu: CPU-seconds of other processes during the run.
         steal: seconds in which the hypervisor ran other machines during the run, of all processors together.
-        speed: of a fixed computation before and after the run, relative to the fastest; the smaller one.
+        speed: of a fixed computation before and after the run, relative to `fastest`; the smaller one.
         seconds: duration of the run.
         fastest: the highest speed of the fixed computation until then, in computations per CPU-second.
     """
@@ -82,13 +84,13 @@ class Disturbance:
     steal: float
     speed: float
     seconds: float
-    fastest: float = 0.0
+    fastest: float
 
     @property
     def is_disturbed(self) -> bool:
         """Whether the run's times are not those of a quiet machine."""
-        available = self.seconds * len(processors())
-        return self.other_cpu + self.steal > MAX_OTHER_FRACTION * available or self.speed < MIN_SPEED
+        allowed = (MAX_OTHER_FRACTION * self.seconds + CLOCK_ERROR_SECONDS) * len(processors())
+        return self.other_cpu + self.steal > allowed or self.speed < MIN_SPEED
 
     def describe(self) -> str:
         """Return one line, such as `load 0.1 to 1.2, others 0.02 CPU-s, steal 0.00 s, speed 0.98`."""
@@ -110,11 +112,12 @@ class Watch:
     def __init__(self) -> None:
         self._speed = computation_speed()
         self._load = os.getloadavg()[0]
-        self._times, self._began = CpuTimes.now(), time.perf_counter()
+        self._times, self._began, self._own = CpuTimes.now(), time.perf_counter(), time.process_time()
 
     def stop(self, own_cpu: float) -> Disturbance:
-        """Return the disturbance of a run that used some CPU-seconds itself."""
+        """Return the disturbance of a run that used some CPU-seconds itself, besides those of this process."""
         times, seconds = CpuTimes.now(), time.perf_counter() - self._began
+        own_cpu += time.process_time() - self._own
         speeds = (self._speed, computation_speed())
         Watch.fastest = max(Watch.fastest, *speeds)
         return Disturbance(

@@ -41,12 +41,7 @@ class GrowthPoint:
     cpu: float
     process_cpu: float
     peak: int
-    disturbance: Disturbance | None = None
-
-    @property
-    def is_disturbed(self) -> bool:
-        """Whether its times are not those of a quiet machine."""
-        return self.disturbance is not None and self.disturbance.is_disturbed
+    disturbance: Disturbance
 
     @property
     def gigabytes(self) -> float:
@@ -82,7 +77,8 @@ class GrowthError(Exception):
 def measure_growth(plan: GrowthPlan, *, scratch: Path, results: ResultsFile) -> list[GrowthPoint]:
     """Run the five components at each size and print a line for each.
 
-    Sizes without enough disk space are skipped, and those of which `results` has all components.
+    Skip sizes without enough disk space, and sizes with every component in `results`. Points of incomplete sizes are
+    removed from `results`.
 
     Args:
         plan: what to measure.
@@ -93,6 +89,8 @@ def measure_growth(plan: GrowthPlan, *, scratch: Path, results: ResultsFile) -> 
     visualized = {point.factor for point in earlier if point.component == COMPONENTS[-1]}
     points = [point for point in earlier if point.factor in visualized]
     results.put("growth", list(points))
+    for point in points:
+        print(_line(point), flush=True)
     for factor in plan.factors:
         if factor in visualized:
             continue
@@ -106,18 +104,13 @@ def measure_growth(plan: GrowthPlan, *, scratch: Path, results: ResultsFile) -> 
             for point in _measure_components(plan, factor, folder):
                 points.append(point)
                 results.append("growth", point)
-                print(
-                    f"{point.images:>9,} images  {point.component:<12} {point.seconds:8.2f} s"
-                    f"  {point.cpu:8.2f} cpu s  {point.peak / 1e6:7.0f} MB",
-                    "  DISTURBED" * point.is_disturbed,
-                    flush=True,
-                )
+                print(_line(point), flush=True)
         except GrowthError as error:
             results.add_failure(f"growth to {images:,} images: {error}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     print()
-    return points
+    return sorted(points, key=lambda point: point.images)
 
 
 def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator[GrowthPoint]:
@@ -129,7 +122,7 @@ def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator
     command = job_command(plan.preset, folder / "idx", root=root, overrides=plan.overrides)
     for component in COMPONENTS:
         measured = measure_undisturbed(
-            partial(_first_run, [*command, "--until", component], root / "artifacts" / component),
+            partial(_fresh_command, [*command, "--until", component], root / "artifacts" / component),
             timeout=plan.timeout,
             success_codes=FINISHED,
             attempts=plan.attempts,
@@ -151,7 +144,13 @@ def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator
         )
 
 
-def _first_run(command: Sequence[str], artifacts: Path) -> Sequence[str]:
-    """Delete the artifacts of a disturbed run, which would be reused, and return the command."""
+def _fresh_command(command: Sequence[str], artifacts: Path) -> Sequence[str]:
+    """Delete the component's artifacts of an earlier attempt, which the run would reuse, and return the command."""
     shutil.rmtree(artifacts, ignore_errors=True)
     return command
+
+
+def _line(point: GrowthPoint) -> str:
+    disturbed = "  DISTURBED" if point.disturbance.is_disturbed else ""
+    times = f"{point.seconds:8.2f} s  {point.cpu:8.2f} cpu s"
+    return f"{point.images:>9,} images  {point.component:<12} {times}  {point.peak / 1e6:7.0f} MB{disturbed}"

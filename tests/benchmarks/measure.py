@@ -107,10 +107,10 @@ def measure_undisturbed(
     """Measure a command, again if a run is disturbed (see `undisturbed`).
 
     Args:
-        command: returns the command of the next run, which must not reuse results of a run before.
+        command: returns the command of the next run, which must not reuse results of an earlier run.
         timeout: see `measure_process`.
         success_codes: see `measure_process`.
-        attempts: runs at most.
+        attempts: maximum number of runs.
     """
     return undisturbed(
         lambda: measure_process(command(), timeout=timeout, success_codes=success_codes),

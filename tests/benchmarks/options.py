@@ -11,7 +11,7 @@ make bench                              commands, comparison and growth: hours
 make bench BENCH=quick                  the claims and two sizes of growth: minutes
 make bench MNIST=folder TORCH=python    with your IDX files, and an interpreter that can import PyTorch
 make bench ARGS="comparison --only mnist-fast,record --seeds 0,1"
-make bench ARGS=--resume                continue an interrupted `make bench`; add its other arguments, if any
+make bench ARGS=--resume                continue an interrupted `make bench`; repeat its other arguments
 make bench ARGS="--image mnist-job:cpu" only the delay until training starts in a container
 """
 
@@ -51,9 +51,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--attempts",
         type=int,
         default=MAX_ATTEMPTS,
-        help=f"maximum runs until one is undisturbed; 1 does not wait for other programs ({MAX_ATTEMPTS})",
+        help="maximum number of runs of each process in comparison, growth and commands, until one is undisturbed; "
+        f"with 1, do not wait for other programs ({MAX_ATTEMPTS})",
     )
-    parser.add_argument("--resume", action="store_true", help="keep the measurements in the JSON file")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep the valid measurements of comparison, growth and commands in the JSON file",
+    )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="folder for results")
     parser.add_argument("--json", type=Path, help="file of all results (OUTPUT/bench.json)")
     parser.add_argument("--image", help="measure only the delay of training in a container of this image")

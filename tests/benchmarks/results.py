@@ -15,7 +15,7 @@ from tests.support.processes import REPOSITORY
 
 MEASUREMENTS = ("samples", "growth", "commands")
 """The sections that a resumed benchmark keeps."""
-MEASURED_CODE = ("components", "job", "configs", "tests/benchmarks/peers")
+MEASURED_CODE = ("components", "job", "configs", "tests/benchmarks")
 
 Item = TypeVar("Item")
 
@@ -45,7 +45,7 @@ class ResultsFile:
         self._write()
 
     def items(self, section: str, item: type[Item]) -> list[Item]:
-        """Return the items of a section as objects of a dataclass, those that were read from a file too."""
+        """Return the items of a section as objects of a dataclass, also if they were read from a file."""
         return TypeAdapter(list[item]).validate_python(self.sections.get(section, []))  # type: ignore[valid-type]
 
     def add_failure(self, message: str) -> None:
@@ -76,19 +76,22 @@ def earlier_measurements(
         earlier = json.loads(path.read_text())
     except FileNotFoundError:
         raise SystemExit(f"error: there is no interrupted benchmark in {path}\n  remedy:   omit --resume") from None
-    for what, differs in (
+    for origin, differs in (
         (f"other arguments ({' '.join(earlier['arguments'])})", earlier["arguments"] != list(arguments)),
         ("another machine or other libraries", _constant(earlier["machine"]) != _constant(machine)),
         ("other code", earlier.get("code") != code),
     ):
         if differs:
-            raise SystemExit(f"error: {path} has results of {what}\n  remedy:   omit --resume")
+            raise SystemExit(
+                f"error: {path} has results of {origin}\n"
+                "  remedy:   write to another file (--json FILE), or omit --resume to overwrite them"
+            )
     kept = {section: earlier[section] for section in MEASUREMENTS if section in earlier}
     return {section: [item for item in items if not item.get("failure")] for section, items in kept.items()}
 
 
 def code_digest() -> str:
-    """Return a digest of the job, its presets and the peers."""
+    """Return a digest of the job, its presets and the benchmark."""
     digest = hashlib.sha256()
     for path in sorted(path for folder in MEASURED_CODE for path in (REPOSITORY / folder).rglob("*")):
         if path.suffix in {".py", ".yaml", ".js", ".j2", ".css"}:

@@ -171,7 +171,7 @@ def main() -> None:
 
 
 def build(keras: Any) -> Any:
-    """Return the network of `mnist-fast`, without whitening, which its few training steps do not need."""
+    """Return the network of `mnist-fast`, but with a trained and normalized first convolution, not a whitening one."""
     network = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Cropping2D(2)])
     for filters, kernel, padding in CONVOLUTIONS:
         network.add(keras.layers.Conv2D(filters, kernel, padding=padding, use_bias=False))

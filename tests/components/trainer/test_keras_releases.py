@@ -22,8 +22,8 @@ from tests.support.networks import nested
 from tests.support.processes import REPOSITORY
 
 PRESETS = {"digits": ["trainer.network.pooling=3"], "mnist-best": []}
-"""Presets and what they override. Between them: crop, dropout, batch normalization, overlapping pooling, both paddings,
-means over shifts, and operations of the transform."""
+"""Presets, and the keys that the test overrides. Together they have crop, dropout, batch normalization, overlapping
+pooling, both paddings, means over shifts, and operations of the transform."""
 OWN = "nested"
 """A custom network: nested functional models."""
 RELEASES = ("3.3.3", "3.8.0", "3.14.1")
