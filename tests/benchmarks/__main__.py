@@ -7,8 +7,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.claims import check_claims, print_claims
 from tests.benchmarks.cold_start import measure_cold_start
@@ -50,11 +50,10 @@ def main() -> int:
     torch = torch_version(options.torch)
     machine = describe_machine(torch)
     print_machine(machine)
-    code = code_digest()
     arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
-    resumed = partial(earlier_measurements, options.json, arguments=arguments, machine=machine, code=code)
-    kept = resumed() if options.resume else {}
-    results = ResultsFile(options.json, arguments=arguments, machine=machine, code=code, **kept)
+    origin: dict[str, Any] = {"arguments": arguments, "machine": machine, "code": code_digest()}
+    kept = earlier_measurements(options.json, **origin) if options.resume else {}
+    results = ResultsFile(options.json, **origin, **kept)
     # Speeds of a resumed benchmark are relative to the same maximum.
     Watch.fastest = max((one["disturbance"]["fastest"] for items in kept.values() for one in items), default=0.0)
     options.output.mkdir(parents=True, exist_ok=True)

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import json
-import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from tests.benchmarks.disturbance import Disturbance
 from tests.benchmarks.measure import measure_undisturbed
 from tests.benchmarks.programs import FINISHED, job_command
 from tests.benchmarks.results import ResultsFile
+from tests.benchmarks.samples import Sample, summarize
 from tests.benchmarks.table import number, print_table
 from tests.support.processes import REPOSITORY
 
 JOB = [sys.executable, "-m", "job"]
 MANY_RUNS = 5_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommandRun:
-    """One run of a command.
-
-    Attributes:
-        name: of the command.
-        wall: seconds.
-        cpu: CPU-seconds.
-        peak: peak resident memory in bytes.
-        disturbance: what other programs did meanwhile.
-    """
-
-    name: str
-    wall: float
-    cpu: float
-    peak: int
-    disturbance: Disturbance
 
 
 def measure_commands(
@@ -80,24 +59,36 @@ def measure_commands(
             lambda attempt: [*job_command(preset, mnist, root=scratch / f"scaled-{attempt}"), "--until", "transform"],
         ),
     )
-    if len(results.items("commands", CommandRun)) < sum(times for _, times, _ in commands):
+    if len(results.items("commands", Sample)) < sum(times for _, times, _ in commands):
         results.put("commands", [])
         for name, times, command in commands:
             next_command = map(command, count()).__next__
-            for _ in range(times):
+            for round_number in range(times):
                 measured = measure_undisturbed(next_command, timeout=timeout, success_codes=FINISHED, attempts=attempts)
                 if measured.failure:
                     results.add_failure(f"{name}: {measured.failure}")
                     break
-                run = CommandRun(
-                    name=name,
+                sample = Sample(
+                    program=name,
+                    round=round_number,
                     wall=measured.wall,
                     cpu=measured.cpu,
                     peak=measured.peak,
                     disturbance=measured.disturbance,
                 )
-                results.append("commands", run)
-    _print(results.items("commands", CommandRun))
+                results.append("commands", sample)
+    rows = [
+        (
+            name,
+            str(summary.count),
+            str(summary.disturbed),
+            number(summary.wall),
+            number(summary.cpu),
+            number(summary.peak / 1e6, 0),
+        )
+        for name, summary in summarize(results.items("commands", Sample)).items()
+    ]
+    print_table(("commands, medians", "n", "disturbed", "wall s", "cpu s", "peak MB"), rows)
 
 
 def job(*words: object, root: Path) -> list[str]:
@@ -123,21 +114,3 @@ def write_many_runs(finished: Path, root: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({**record, **changed}, indent=2))
     return root
-
-
-def _print(runs: Sequence[CommandRun]) -> None:
-    by_name = {run.name: [one for one in runs if one.name == run.name] for run in runs}
-    rows = []
-    for name, own in by_name.items():
-        timed = [run for run in own if not run.disturbance.is_disturbed] or own
-        rows.append(
-            (
-                name,
-                str(len(own)),
-                str(sum(run.disturbance.is_disturbed for run in own)),
-                number(statistics.median(run.wall for run in timed)),
-                number(statistics.median(run.cpu for run in timed)),
-                number(max(run.peak for run in own) / 1e6, 0),
-            )
-        )
-    print_table(("commands, medians", "n", "disturbed", "wall s", "cpu s", "peak MB"), rows)

@@ -45,7 +45,7 @@ class CpuTimes:
     """CPU-seconds of the processors that this process may use, since the start of the machine; 0 except on Linux."""
 
     busy: float
-    """In processes."""
+    """In other processes than this one."""
     steal: float
     """In which the hypervisor ran other machines."""
 
@@ -61,7 +61,7 @@ class CpuTimes:
                 user, nice, system, _, _, irq, softirq, stolen = map(int, ticks[:8])
                 busy, steal = busy + user + nice + system + irq + softirq, steal + stolen
         ticks_per_second = os.sysconf("SC_CLK_TCK")
-        return cls(busy=busy / ticks_per_second, steal=steal / ticks_per_second)
+        return cls(busy=busy / ticks_per_second - time.process_time(), steal=steal / ticks_per_second)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +112,11 @@ class Watch:
     def __init__(self) -> None:
         self._speed = computation_speed()
         self._load = os.getloadavg()[0]
-        self._times, self._began, self._own = CpuTimes.now(), time.perf_counter(), time.process_time()
+        self._times, self._began = CpuTimes.now(), time.perf_counter()
 
     def stop(self, own_cpu: float) -> Disturbance:
-        """Return the disturbance of a run that used some CPU-seconds itself, besides those of this process."""
+        """Return the disturbance of a run in another process, which used some CPU-seconds itself."""
         times, seconds = CpuTimes.now(), time.perf_counter() - self._began
-        own_cpu += time.process_time() - self._own
         speeds = (self._speed, computation_speed())
         Watch.fastest = max(Watch.fastest, *speeds)
         return Disturbance(
@@ -146,9 +145,9 @@ def wait_until_quiet() -> None:
     """Wait until other processes use few CPU-seconds, or some time has passed."""
     deadline = time.monotonic() + MAX_WAIT_SECONDS
     while time.monotonic() < deadline:
-        before, own = CpuTimes.now(), time.process_time()
+        before = CpuTimes.now()
         time.sleep(QUIET_SECONDS)
-        others = CpuTimes.now().busy - before.busy - (time.process_time() - own)
+        others = CpuTimes.now().busy - before.busy
         if others <= MAX_OTHER_FRACTION * QUIET_SECONDS * len(processors()):
             return
 

@@ -14,6 +14,7 @@ class Sample:
     """One run of a program.
 
     Attributes:
+        seed: that it was given, if any.
         round: from 0.
         wall: seconds of the whole process.
         cpu: CPU-seconds of the whole process.
@@ -29,7 +30,7 @@ class Sample:
     """
 
     program: str
-    seed: int
+    seed: int | None = None
     round: int
     wall: float = 0.0
     cpu: float = 0.0
