@@ -17,6 +17,7 @@ from tests.benchmarks.comparison import print_comparison, run_comparison
 from tests.benchmarks.disturbance import Watch
 from tests.benchmarks.growth import GrowthPlan, measure_growth
 from tests.benchmarks.growth_plot import draw_growth
+from tests.benchmarks.large import LargeData
 from tests.benchmarks.machine import describe_machine, print_machine, torch_version
 from tests.benchmarks.measure import measure_process
 from tests.benchmarks.options import parse, select_seeds
@@ -127,12 +128,19 @@ def commands(benchmark: Benchmark) -> None:
 
 
 def resuming(benchmark: Benchmark) -> None:
-    config, scratch = preset_path(benchmark.options.preset), benchmark.scratch
-    overrides = idx_source(benchmark.inputs.mnist)
-    times = len(benchmark.options.seeds or range(3))
-    checkpoints = measure_checkpoints(config, overrides, scratch / "resuming", times=times)
+    options, scratch = benchmark.options, benchmark.scratch
+    config, overrides = preset_path(options.preset), idx_source(benchmark.inputs.mnist)
+    checkpoints = measure_checkpoints(
+        config,
+        overrides,
+        scratch / "resuming",
+        times=len(options.seeds or range(3)),
+        timeout=options.timeout,
+        attempts=options.attempts,
+    )
     benchmark.results.put("resuming", checkpoints)
-    benchmark.results.put("termination", measure_termination(config, overrides, scratch / "termination", times=5))
+    terminations = measure_termination(config, overrides, scratch / "termination", times=5, attempts=options.attempts)
+    benchmark.results.put("termination", terminations)
 
 
 def remote(benchmark: Benchmark) -> None:
@@ -143,12 +151,28 @@ def remote(benchmark: Benchmark) -> None:
         times=len(options.seeds or range(3)),
         scratch=benchmark.scratch,
         timeout=options.timeout,
+        attempts=options.attempts,
         results=benchmark.results,
     )
 
 
 def workers(benchmark: Benchmark) -> None:
-    measure_workers(benchmark.scratch, results=benchmark.results, times=len(benchmark.options.seeds or range(3)))
+    options = benchmark.options
+    times = len(options.seeds or range(3))
+    measure_workers(benchmark.scratch, times=times, attempts=options.attempts, results=benchmark.results)
+
+
+def large(benchmark: Benchmark) -> None:
+    options = benchmark.options
+    data = LargeData(
+        preset=options.preset,
+        mnist=benchmark.inputs.mnist,
+        scratch=benchmark.scratch,
+        timeout=options.timeout,
+        attempts=options.attempts,
+        results=benchmark.results,
+    )
+    data.measure()
 
 
 SECTIONS: Mapping[str, Callable[[Benchmark], None]] = {
@@ -158,6 +182,7 @@ SECTIONS: Mapping[str, Callable[[Benchmark], None]] = {
     "resuming": resuming,
     "remote": remote,
     "workers": workers,
+    "large": large,
 }
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.disturbance import MAX_ATTEMPTS, Disturbance
-from tests.benchmarks.measure import measure_process, measure_undisturbed
+from tests.benchmarks.machine import has_space
+from tests.benchmarks.measure import measure_process, measure_undisturbed, without
 from tests.benchmarks.programs import FINISHED, job_command
 from tests.benchmarks.results import ResultsFile
 
@@ -95,9 +95,7 @@ def measure_growth(plan: GrowthPlan, *, scratch: Path, results: ResultsFile) -> 
         if factor in visualized:
             continue
         images = factor * plan.base
-        needed, free = images * DISK_BYTES_PER_IMAGE, shutil.disk_usage(scratch).free
-        if free < needed:
-            print(f"skipped: {images:,} images need {needed / 1e9:.1f} GB in {scratch}, but {free / 1e9:.1f} are free")
+        if not has_space(scratch, images, DISK_BYTES_PER_IMAGE):
             continue
         folder = scratch / f"growth-{factor}"
         try:
@@ -122,7 +120,7 @@ def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator
     command = job_command(plan.preset, folder / "idx", root=root, overrides=plan.overrides)
     for component in COMPONENTS:
         measured = measure_undisturbed(
-            partial(_fresh_command, [*command, "--until", component], root / "artifacts" / component),
+            without(root / "artifacts" / component, [*command, "--until", component]),
             timeout=plan.timeout,
             success_codes=FINISHED,
             attempts=plan.attempts,
@@ -142,12 +140,6 @@ def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator
             peak=measured.peak,
             disturbance=measured.disturbance,
         )
-
-
-def _fresh_command(command: Sequence[str], artifacts: Path) -> Sequence[str]:
-    """Delete the component's artifacts of an earlier attempt, which the run would reuse, and return the command."""
-    shutil.rmtree(artifacts, ignore_errors=True)
-    return command
 
 
 def _line(point: GrowthPoint) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from job.runner.environment import describe_environment
@@ -56,3 +58,11 @@ def torch_version(python: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def has_space(folder: Path, images: int, bytes_per_image: int) -> bool:
+    """Return whether images fit on the disk of a folder; print why not."""
+    needed, free = images * bytes_per_image, shutil.disk_usage(folder).free
+    if free < needed:
+        print(f"skipped: {images:,} images need {needed / 1e9:.1f} GB in {folder}, but {free / 1e9:.1f} are free")
+    return free >= needed

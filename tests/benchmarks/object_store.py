@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
+from tests.benchmarks.process_tree import read_tree
 from tests.support.processes import REPOSITORY, environment
 
 LATENCY_SECONDS = 0.02
@@ -71,6 +72,10 @@ class ObjectStore:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return Transferred(**self._read())
+
+    def cpu(self) -> float:
+        """Return the CPU-seconds of the server and the proxy since their start."""
+        return read_tree(self._process.pid).cpu
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None

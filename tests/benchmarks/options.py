@@ -6,6 +6,7 @@ commands     `--help`, the digits, a run that reuses everything, plan, compare, 
 resuming     the cost of checkpoints, and the time from SIGTERM to the exit; only if selected
 remote       a root in object storage compared with a folder; only if selected
 workers      CPU time and bytes on the wire of a training step with 1, 2 and 3 workers; only if selected, and as root
+large        ExampleGen, Transform and reading of 7,000,000 images; only if selected
 
 make bench                              commands, comparison and growth: hours
 make bench BENCH=quick                  the claims and two sizes of growth: minutes
@@ -26,7 +27,7 @@ from tests.benchmarks.disturbance import MAX_ATTEMPTS
 from tests.benchmarks.programs import FAST, PROGRAMS, Program, preset_path
 from tests.support.processes import REPOSITORY
 
-SECTIONS = ("comparison", "growth", "commands", "resuming", "remote", "workers")
+SECTIONS = ("comparison", "growth", "commands", "resuming", "remote", "workers", "large")
 SECTIONS_BY_EXTENT = {"full": ("commands", "comparison", "growth"), "quick": ("comparison", "growth")}
 FACTORS_BY_EXTENT = {"full": (1, 3, 10, 30), "quick": (1, 3)}
 
@@ -45,13 +46,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=_integers, help="one for each round, for all programs (default: 0, 1, ...)")
     parser.add_argument("--sizes", type=_integers, help="sizes for growth, in units of --base")
     parser.add_argument("--base", type=int, default=70_000, help="images of size 1 (70000, as in MNIST)")
-    parser.add_argument("--preset", default=FAST, help=f"preset for growth, commands, resuming and remote ({FAST})")
+    parser.add_argument("--preset", default=FAST, help=f"preset for all sections but comparison and workers ({FAST})")
     parser.add_argument("--timeout", type=float, default=7200, help="seconds for each process (7200)")
     parser.add_argument(
         "--attempts",
         type=int,
         default=MAX_ATTEMPTS,
-        help="maximum number of runs of each process in comparison, growth and commands, until one is undisturbed; "
+        help="maximum number of runs of each measurement until one is undisturbed; "
         f"with 1, do not wait for other programs ({MAX_ATTEMPTS})",
     )
     parser.add_argument(

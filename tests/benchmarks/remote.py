@@ -1,6 +1,7 @@
 """Cost of a root in object storage: the same runs with a folder, and with an S3 server 20 ms away.
 
 The server and the proxy of `object_store` use processor time of this machine, which the measured processes then lack.
+They are a part of the measurement: a run is disturbed only by other programs.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
-from tests.benchmarks.disturbance import Disturbance
-from tests.benchmarks.measure import measure_process
+from tests.benchmarks.disturbance import Disturbance, undisturbed
+from tests.benchmarks.measure import ProcessMeasurement, measure_process
 from tests.benchmarks.object_store import LATENCY_SECONDS, ObjectStore, Transferred
 from tests.benchmarks.programs import FINISHED
 from tests.benchmarks.results import ResultsFile
@@ -56,6 +58,19 @@ class RemoteMeasurement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run of the job.
+
+    Attributes:
+        command: with its root.
+        cache: folder of the machine's cache.
+    """
+
+    command: Sequence[str]
+    cache: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measuring:
     """Measures runs of a configuration.
 
@@ -65,7 +80,9 @@ class Measuring:
         scratch: folder for roots and caches.
         store: the object store.
         timeout: seconds for each process.
+        attempts: see `undisturbed`.
         results: receives every process in the section `remote`.
+        numbers: for names of roots and caches.
     """
 
     config: Path
@@ -73,28 +90,42 @@ class Measuring:
     scratch: Path
     store: ObjectStore
     timeout: float
+    attempts: int
     results: ResultsFile
+    numbers: Iterator[int] = field(default_factory=count)
 
-    def measure_roots(self, turn: int) -> list[RemoteMeasurement]:
+    def measure_roots(self) -> list[RemoteMeasurement]:
         """Measure all runs on a new root of each kind."""
-        return [
-            one
-            for kind, place in ((FOLDER, str(self.scratch / "remote-roots")), (S3, self.store.url))
-            for one in self._measure_root(kind, f"{place}/runs-{turn}", turn)
-        ]
+        return [one for kind in (FOLDER, S3) for one in self._measure_root(kind) if one is not None]
 
-    def _measure_root(self, kind: str, root: str, turn: int) -> list[RemoteMeasurement]:
-        first, second, third = (self.scratch / "caches" / f"{turn}-{machine}" for machine in range(3))
-        runs = [("first run", first), *[("everything reused", first)] * CACHED]
+    def _measure_root(self, kind: str) -> Iterator[RemoteMeasurement | None]:
+        finished: list[Run] = []
+
+        def first_run() -> Run:
+            finished.append(Run(command=self._command(self._new_root(kind)), cache=self._new_cache()))
+            return finished[-1]
+
+        yield self._measure("first run", kind, first_run)
+        for _ in range(CACHED):
+            yield self._measure("everything reused", kind, lambda: finished[-1])
         if kind == S3:
-            runs.append(("everything reused, empty cache", second))
-        command = self._command(root)
-        found = [self._measure(name, kind, command, cache) for name, cache in runs]
-        interrupted = self._command(f"{root}-resumed", RESUMED)
-        _train_and_terminate(interrupted, self._variables(kind, first), timeout=self.timeout)
-        self.store.transferred()
-        found.append(self._measure("resumed, empty cache", kind, interrupted, third))
-        return [one for one in found if one is not None]
+            yield self._measure(
+                "everything reused, empty cache", kind, lambda: replace(finished[-1], cache=self._new_cache())
+            )
+        yield self._measure("resumed, empty cache", kind, lambda: self._interrupted_run(kind))
+
+    def _interrupted_run(self, kind: str) -> Run:
+        """Interrupt a run, and return the one that resumes it on another machine."""
+        interrupted = Run(command=self._command(self._new_root(kind), RESUMED), cache=self._new_cache())
+        _train_and_terminate(interrupted.command, self._variables(kind, interrupted.cache), timeout=self.timeout)
+        return replace(interrupted, cache=self._new_cache())
+
+    def _new_root(self, kind: str) -> str:
+        place = self.store.url if kind == S3 else str(self.scratch / "remote-roots")
+        return f"{place}/{next(self.numbers)}"
+
+    def _new_cache(self) -> Path:
+        return self.scratch / "caches" / str(next(self.numbers))
 
     def _command(self, root: str, *more: str) -> list[str]:
         options = [word for override in (*self.overrides, *more) for word in ("--set", override)]
@@ -104,10 +135,22 @@ class Measuring:
         """Return the environment of a machine with a cache."""
         return {**self.store.environment, "JOB_CACHE": str(cache)} if kind == S3 else {}
 
-    def _measure(self, name: str, kind: str, command: Sequence[str], cache: Path) -> RemoteMeasurement | None:
-        variables = self._variables(kind, cache)
-        done = measure_process(command, timeout=self.timeout, success_codes=FINISHED, variables=variables)
-        transferred: Transferred = self.store.transferred()
+    def _measure(self, name: str, kind: str, next_run: Callable[[], Run]) -> RemoteMeasurement | None:
+        def once() -> tuple[ProcessMeasurement, Transferred]:
+            run = next_run()
+            self.store.transferred()
+            done = measure_process(
+                run.command,
+                timeout=self.timeout,
+                success_codes=FINISHED,
+                variables=self._variables(kind, run.cache),
+                server_cpu=self.store.cpu,
+            )
+            return done, self.store.transferred()
+
+        done, transferred = undisturbed(
+            once, lambda found: None if found[0].failure else found[0].disturbance, attempts=self.attempts
+        )
         if done.failure:
             self.results.add_failure(f"{name}, {kind}: {done.failure}")
             return None
@@ -125,7 +168,14 @@ class Measuring:
 
 
 def measure_remote(
-    config: Path, overrides: Sequence[str], *, times: int, scratch: Path, timeout: float, results: ResultsFile
+    config: Path,
+    overrides: Sequence[str],
+    *,
+    times: int,
+    scratch: Path,
+    timeout: float,
+    attempts: int,
+    results: ResultsFile,
 ) -> None:
     """Measure and print a first, a repeated and a resumed run on both kinds of root, alternately.
 
@@ -135,17 +185,24 @@ def measure_remote(
         times: number of roots of each kind.
         scratch: folder for roots and caches.
         timeout: seconds for each process.
+        attempts: see `undisturbed`.
         results: receives every process in the section `remote`.
     """
     with ObjectStore() as store:
         measuring = Measuring(
-            config=config, overrides=overrides, scratch=scratch, store=store, timeout=timeout, results=results
+            config=config,
+            overrides=overrides,
+            scratch=scratch,
+            store=store,
+            timeout=timeout,
+            attempts=attempts,
+            results=results,
         )
-        measured = [one for turn in range(times) for one in measuring.measure_roots(turn)]
+        measured = [one for _ in range(times) for one in measuring.measure_roots()]
     names = dict.fromkeys((one.name, kind) for one in measured for kind in (FOLDER, S3))
     groups = [[one for one in measured if (one.name, one.root) == name] for name in names]
     print_table(
-        ("run, medians", "root", "n", "wall s", "cpu s", "peak MB", "requests", "MB sent", "MB received"),
+        ("run, medians", "root", "n", "disturbed", "wall s", "cpu s", "peak MB", "requests", "MB sent", "MB received"),
         [_row(samples) for samples in groups if samples],
     )
 
@@ -170,6 +227,7 @@ def _row(samples: Sequence[RemoteMeasurement]) -> tuple[str, ...]:
         samples[0].name,
         samples[0].root,
         str(len(samples)),
+        str(sum(one.disturbance.is_disturbed for one in samples)),
         number(statistics.median(one.wall for one in samples)),
         number(statistics.median(one.cpu for one in samples)),
         number(max(one.peak for one in samples) / 1e6, 0),

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.benchmarks import commands, disturbance
+from tests.benchmarks import commands, disturbance, workers
 from tests.benchmarks.claims import Claim, check_claims, cpu_to_accuracy
 from tests.benchmarks.comparison import in_rounds, run_comparison
 from tests.benchmarks.corrections import FILE_LABELS, MAJORITY_LABELS, corrected_accuracy
@@ -28,6 +28,7 @@ from tests.benchmarks.disturbance import CpuTimes, Disturbance, Watch, processor
 from tests.benchmarks.experiments import measure_variant
 from tests.benchmarks.growth import COMPONENTS, GrowthPlan, GrowthPoint, measure_growth
 from tests.benchmarks.growth_plot import draw_growth
+from tests.benchmarks.large import LargeData
 from tests.benchmarks.machine import torch_version
 from tests.benchmarks.measure import ProcessMeasurement, measure_process
 from tests.benchmarks.options import parse, select_seeds
@@ -39,16 +40,20 @@ from tests.benchmarks.programs import (
     Preset,
     Program,
     ProgramOutput,
+    idx_source,
     parse_peer_result,
     parse_run_record,
+    preset_path,
 )
 from tests.benchmarks.remote import measure_remote
 from tests.benchmarks.results import ResultsFile, earlier_measurements
+from tests.benchmarks.resuming import measure_checkpoints, measure_termination
 from tests.benchmarks.samples import Sample, ratio, summarize
 from tests.benchmarks.scaling import fit_exponent, fit_scalings
 from tests.benchmarks.synthetic import write_synthetic
-from tests.benchmarks.workers import Model, modelled_step
+from tests.benchmarks.workers import Model, measure_workers, modelled_step
 from tests.conftest import FAKES
+from tests.support import namespaces
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY, environment
 
@@ -136,6 +141,19 @@ class TestMeasuring:
         measured = measure_process([PYTHON, "-c", "import time; time.sleep(600)"], timeout=0.3)
         assert measured.exit_code == -9
         assert measured.failure.startswith("not finished after")
+
+    def test_child_processes_are_included(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tests.benchmarks.measure.TREE_SECONDS", 0.05)
+        work = "held = bytearray(200_000_000)\nimport time\nwhile time.process_time() < 0.5: pass"
+        child = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {work!r}])"
+        measured = measure_process([PYTHON, "-c", f"held = bytearray(200_000_000)\n{child}"], timeout=60)
+        assert measured.tree_peak > 400_000_000 > measured.peak
+        assert measured.own_cpu < 0.5 <= measured.cpu
+
+    def test_server_does_not_disturb_a_run(self) -> None:
+        server = iter([10.0, 1010.0])
+        measured = measure_process([PYTHON, "-c", ""], timeout=60, server_cpu=server.__next__)
+        assert measured.disturbance.other_cpu == 0
 
     def test_failure_contains_the_error_output(self) -> None:
         measured = measure_process([PYTHON, "-c", "raise SystemExit('there is no such thing')"], timeout=60)
@@ -535,7 +553,7 @@ class TestRemoteRoot:
         monkeypatch.setattr("tests.benchmarks.remote.RESUMED", "trainer.seed=3")
         config = tmp_path / "fakes.json"
         config.write_text(json.dumps(FAKES))
-        measure_remote(config, [], times=1, scratch=tmp_path, timeout=60, results=results)
+        measure_remote(config, [], times=1, scratch=tmp_path, timeout=60, attempts=1, results=results)
         assert not results.has_failures, results.sections
         rows = {(one.root, one.name): one for one in results.sections["remote"]}
         assert len({root for root, _ in rows}) == 2
@@ -544,6 +562,53 @@ class TestRemoteRoot:
         first, reused = (rows["S3, 20 ms", name] for name in ("first run", "everything reused"))
         assert first.sent > reused.sent > 0
         assert first.requests > reused.requests
+
+
+class TestResuming:
+    def test_checkpoints_and_terminations_are_measured(self, tiny: Path, tmp_path: Path) -> None:
+        config, overrides = preset_path("mnist-fast"), idx_source(tiny)
+        found = measure_checkpoints(config, overrides, tmp_path / "roots", times=1, timeout=300, attempts=1)
+        assert found["write_seconds"]
+        assert len(found["disturbances"]) == 3
+        terminations = measure_termination(config, overrides, tmp_path / "terminated", times=2, attempts=1)
+        assert all(one.seconds > 0 for one in terminations)
+
+
+class TestLargeData:
+    def test_each_step_is_measured(
+        self, results: ResultsFile, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = LargeData(preset="mnist", mnist=tiny, scratch=tmp_path, timeout=300, attempts=1, results=results)
+        data.measure(repetitions=2)
+        assert not results.has_failures, results.sections
+        assert [one.name for one in results.sections["large"]][1:] == [
+            "ExampleGen",
+            "Transform",
+            "reading of one epoch",
+        ]
+        assert all(one.cpu > one.own_cpu >= 0 and one.peak > 0 for one in results.sections["large"])
+        assert "\n2 variants of each image" in f"\n{capsys.readouterr().out}"
+
+    def test_missing_disk_space_is_reported(
+        self, results: ResultsFile, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = LargeData(preset="mnist", mnist=tiny, scratch=tmp_path, timeout=300, attempts=1, results=results)
+        data.measure(repetitions=10**9)
+        assert capsys.readouterr().out.startswith("skipped: 70,000,000,000,000 images need 245000000.0 GB in")
+
+
+class TestWorkers:
+    def test_cost_of_a_step_is_measured(
+        self, results: ResultsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if reason := namespaces.why_skipped():
+            pytest.skip(reason)
+        monkeypatch.setattr(workers, "NETWORKS", {"tiny": {"filters": [2], "dense": [4]}})
+        monkeypatch.setattr(workers, "COUNTS", (1, 2))
+        measure_workers(tmp_path, times=2, attempts=1, results=results)
+        costs = [(one.workers, one.sent_bytes > 0) for one in results.sections["workers"]]
+        assert costs == [(1, False), (1, False), (2, True), (2, True)]
+        assert all(one.cpu_seconds > 0 for one in results.sections["workers"])
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,12 +7,16 @@ machine: CPU time and bytes are also those of several machines, but the wall tim
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from components.base.cluster import Cluster
 from components.testing.fakes import FakeExampleGen
+from tests.benchmarks.disturbance import Disturbance, Watch, undisturbed
 from tests.benchmarks.results import ResultsFile
 from tests.support import namespaces
 from tests.support.workers import Worker, make_root, run_workers
@@ -65,64 +69,75 @@ class StepCost:
     """Of all workers together."""
     sent_bytes: float
     """By each worker."""
+    disturbance: Disturbance
+    """Of the whole training."""
 
 
-def measure_workers(scratch: Path, *, results: ResultsFile, times: int) -> list[StepCost]:
-    """Measure and print the cost of a step of each network on each number of workers, and the model."""
+def measure_workers(scratch: Path, *, times: int, attempts: int, results: ResultsFile) -> None:
+    """Measure and print the cost of a step of each network on each number of workers, and the model.
+
+    Args:
+        scratch: folder for the images.
+        times: number of trainings of each network on each number of workers.
+        attempts: see `undisturbed`.
+        results: receives every training in the section `workers`.
+    """
     if reason := namespaces.why_skipped():
         print(f"not measured: {reason}")
-        return []
+        return
     example_gen = FakeExampleGen(FakeExampleGen.Config(classes=CLASSES, per_class=IMAGES_PER_CLASS, size=28))
     root = make_root(scratch / "workers", example_gen)
-    costs = []
-    for network, options in NETWORKS.items():
-        alone = None
+    measure_step(root, next(iter(NETWORKS)), 1)  # the process that starts the workers imports TensorFlow
+    for network in NETWORKS:
+        alone = 0.0
         for count in COUNTS:
-            samples = [measure_step(root, network, options, count) for _ in range(times)]
-            cost = StepCost(
-                network=network,
-                workers=count,
-                cpu_seconds=statistics.median(sample.cpu_seconds for sample in samples),
-                sent_bytes=statistics.median(sample.sent_bytes for sample in samples),
-            )
-            alone = alone or cost
+            once = partial(measure_step, root, network, count)
+            costs = [undisturbed(once, attrgetter("disturbance"), attempts=attempts) for _ in range(times)]
+            for cost in costs:
+                results.append("workers", cost)
+            undisturbed_costs = [cost for cost in costs if not cost.disturbance.is_disturbed]
+            cpu_seconds = statistics.median(cost.cpu_seconds for cost in undisturbed_costs or costs)
+            sent_bytes = statistics.median(cost.sent_bytes for cost in costs)
+            alone = alone or cpu_seconds
             print(
-                f"{network:<28} {count} workers {1000 * cost.cpu_seconds:8.1f} ms of CPU"
-                f" {cost.cpu_seconds / alone.cpu_seconds:6.2f} times {cost.sent_bytes / 1e6:8.3f} MB sent by each",
+                f"{network:<28} {count} workers {1000 * cpu_seconds:8.1f} ms of CPU {cpu_seconds / alone:6.2f} times"
+                f" {sent_bytes / 1e6:8.3f} MB sent by each  {len(costs) - len(undisturbed_costs)} disturbed",
                 flush=True,
             )
-            costs.append(cost)
     print_model()
-    results.put("workers", [asdict(cost) for cost in costs])
-    return costs
 
 
-def measure_step(root: Path, network: str, options: dict[str, Any], count: int) -> StepCost:
+def measure_step(root: Path, network: str, count: int) -> StepCost:
     """Train on workers in separate namespaces, and return the mean cost of a step of the second epoch."""
     with namespaces.namespaces(count) as names:
         addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(count))
-        settings = {**SETTINGS, "network": options, "strategy": "multi_worker" if count > 1 else "one_device"}
+        settings = {**SETTINGS, "network": NETWORKS[network], "strategy": "multi_worker" if count > 1 else "one_device"}
+        fingerprint = f"{network} {count} {time.time_ns()}"  # no training resumes from checkpoints of another one
+        watch = Watch()
         ended = run_workers(
             [
                 Worker(
                     root=root,
                     settings=settings,
-                    fingerprint=f"{network} {count}",
+                    fingerprint=fingerprint,
                     cluster=Cluster(workers=addresses, index=index, source="the benchmark"),
                     namespace=name,
                 )
                 for index, name in enumerate(names)
             ]
         )
-    if any(ended.codes):
-        raise SystemExit(f"error: {ended.results}")
+        if any(ended.codes):
+            raise SystemExit(f"error: {ended.results}")
+        disturbance = watch.stop(sum(result["cpu_seconds"] for result in ended.results))
     cpu, sent = 0.0, []
     for result in ended.results:
         marks = [mark for mark in result["marks"] if mark["epoch"] == 2 and mark["step"] >= FIRST_STEP]
         steps = marks[-1]["step"] - marks[0]["step"]
         cpu += (marks[-1]["cpu_seconds"] - marks[0]["cpu_seconds"]) / steps
         sent.append((marks[-1]["sent_bytes"] - marks[0]["sent_bytes"]) / steps)
-    return StepCost(network=network, workers=count, cpu_seconds=cpu, sent_bytes=statistics.mean(sent))
+    return StepCost(
+        network=network, workers=count, cpu_seconds=cpu, sent_bytes=statistics.mean(sent), disturbance=disturbance
+    )
 
 
 def modelled_step(model: Model, *, workers: int, gigabits: float) -> float:

@@ -110,6 +110,7 @@ class Worker:
             code, result = int(error.exit_code), {"error": f"{type(error).__name__}: {error.headline}"}
         finally:
             result |= {"messages": progress.messages, "resumed": progress.resumptions, "marks": progress.marks}
+            result["cpu_seconds"] = time.process_time()
             self.result_file.write_text(json.dumps(result))
         os._exit(code)
 
