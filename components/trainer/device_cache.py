@@ -58,8 +58,6 @@ class DeviceCache:
         """
         if self._own_rows is None and self._loaded == (start, rows):
             return
-        for variable in (self._images, self._labels, self._indices):  # free the previous rows first
-            variable.assign(np.zeros((0, *variable.shape[1:]), variable.dtype.name))
         self._labels.assign(np.take(self.split.labels, np.arange(start, start + rows), mode="wrap"))
         if self._own_rows is None:
             self._load_images(rows, lambda first, last: self._read(start + first, start + last))
@@ -82,15 +80,23 @@ class DeviceCache:
     def _load_images(self, count: int, read: Callable[[int, int], NDArray[np.float32]]) -> None:
         """Load `count` images; `read` returns those from one position to another."""
         # Assigning an array takes three times its memory: array, tensor and variable. `InplaceUpdate` writes to its
-        # input, and the variable takes over the tensor. Assigning to slices of the variable took five times as long.
+        # input, whose memory is that of the variable. Assigning to slices of the variable took five times as long.
         chunk_rows = max(1, CHUNK_BYTES // row_bytes(self.split))
         with tf.device(self._images.device):
-            images = tf.raw_ops.Empty(shape=(count, *self._images.shape[1:]), dtype=self._images.dtype)
+            images = self._room_for(count)
             for first in range(0, count, chunk_rows):
                 last = min(first + chunk_rows, count)
                 positions = np.arange(first, last, dtype=np.int32)
                 images = tf.raw_ops.InplaceUpdate(x=images, i=positions, v=read(first, last))
-        self._images.assign(images)
+
+    def _room_for(self, count: int) -> Any:
+        """Return the tensor of the loaded images, with room for `count` or more: the next rows replace the previous."""
+        # TensorFlow's allocator for oneDNN keeps memory that is freed, and gives a part of it to the next small tensor:
+        # a block would not fit into the memory of the previous one.
+        if len(self._images.read_value()) < count:
+            self._images.assign(np.zeros((0, *self._images.shape[1:]), np.float32))
+            self._images.assign(tf.raw_ops.Empty(shape=(count, *self._images.shape[1:]), dtype=self._images.dtype))
+        return self._images.read_value()
 
     def load_in_blocks(self, max_rows: int) -> Iterator[int]:
         """Load the whole split block by block, and yield the number of rows of each block."""
