@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from components.artifacts import GraphOperation, Model, Stored
 from components.base.errors import DataError, JobError, one_line
-from components.inference.averaging import average_over_shifts
+from components.inference.averaging import average_over_shifts, windows
 from components.inference.transform_graph import apply_numpy
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NETWORK_LAYER = "digit_cnn"
 AVERAGED_LAYER = "averaged"
 """Name of the layer around it that averages over shifts (see `average_over_shifts`)."""
 BATCH_SIZE = 1000
-"""Images per forward pass; limits the memory of the activations."""
+"""Images per forward pass, with their shifted copies; limits the memory of the activations."""
 
 
 class Predictor(Protocol):
@@ -123,8 +123,7 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
         return average_over_shifts(partial(network, training=False), batch, shift=model.artifact.test_time_shift)
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        starts = range(0, len(images), BATCH_SIZE)
-        return np.concatenate([forward(tf.constant(images[start : start + BATCH_SIZE])).numpy() for start in starts])
+        return np.concatenate([forward(tf.constant(batch)).numpy() for batch in _batches(images, model)])
 
     return predict
 
@@ -142,11 +141,17 @@ def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor
             serve = loaded.signatures["serving_default"]
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batches = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
-        return np.concatenate([serve(images=tf.constant(batch))["probabilities"].numpy() for batch in batches])
+        predictions = (serve(images=tf.constant(batch)) for batch in _batches(images, model))
+        return np.concatenate([each["probabilities"].numpy() for each in predictions])
 
     predict.loaded = loaded  # type: ignore[attr-defined]  # keeps the variables of the model alive
     return predict
+
+
+def _batches(images: NDArray[Any], model: Stored[Model]) -> Iterator[NDArray[Any]]:
+    """Yield images of one forward pass at a time."""
+    rows = BATCH_SIZE // len(windows(model.artifact.test_time_shift))
+    return (images[start : start + rows] for start in range(0, len(images), rows))
 
 
 @contextmanager

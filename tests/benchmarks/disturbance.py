@@ -11,7 +11,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -150,6 +150,11 @@ def wait_until_quiet() -> None:
         others = CpuTimes.now().busy - before.busy
         if others <= MAX_OTHER_FRACTION * QUIET_SECONDS * len(processors()):
             return
+
+
+def timed(runs: Sequence[Measured], disturbance: Callable[[Measured], Disturbance | None]) -> Sequence[Measured]:
+    """Return the runs whose times count: those that are undisturbed, or all if none is."""
+    return [run for run in runs if not ((found := disturbance(run)) and found.is_disturbed)] or runs
 
 
 def undisturbed(

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
 
-from tests.benchmarks.disturbance import Disturbance, undisturbed
+from tests.benchmarks.disturbance import Disturbance, timed, undisturbed
 from tests.benchmarks.measure import ProcessMeasurement, measure_process
 from tests.benchmarks.object_store import LATENCY_SECONDS, ObjectStore, Transferred
 from tests.benchmarks.programs import FINISHED
@@ -223,13 +224,14 @@ def _train_and_terminate(command: Sequence[str], variables: Mapping[str, str], *
 
 
 def _row(samples: Sequence[RemoteMeasurement]) -> tuple[str, ...]:
+    quiet = timed(samples, attrgetter("disturbance"))
     return (
         samples[0].name,
         samples[0].root,
         str(len(samples)),
         str(sum(one.disturbance.is_disturbed for one in samples)),
-        number(statistics.median(one.wall for one in samples)),
-        number(statistics.median(one.cpu for one in samples)),
+        number(statistics.median(one.wall for one in quiet)),
+        number(statistics.median(one.cpu for one in quiet)),
         number(max(one.peak for one in samples) / 1e6, 0),
         number(statistics.median(one.requests for one in samples), 0),
         number(statistics.median(one.sent for one in samples) / 1e6),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
-from tests.benchmarks.disturbance import Disturbance
+from tests.benchmarks.disturbance import Disturbance, timed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,20 +122,20 @@ def ratio(samples: Sequence[Sample], program: str, unit: str, value: Callable[[S
 
 
 def _summary(samples: Sequence[Sample]) -> Summary:
-    timed = [sample for sample in samples if not sample.is_disturbed] or samples
-    parts = dict.fromkeys(part for sample in timed for part in sample.parts)
+    quiet = timed(samples, attrgetter("disturbance"))
+    parts = dict.fromkeys(part for sample in quiet for part in sample.parts)
     return Summary(
         count=len(samples),
         disturbed=sum(sample.is_disturbed for sample in samples),
-        wall=statistics.median(sample.wall for sample in timed),
-        cpu=statistics.median(sample.cpu for sample in timed),
+        wall=statistics.median(sample.wall for sample in quiet),
+        cpu=statistics.median(sample.cpu for sample in quiet),
         peak=max(sample.peak for sample in samples),
-        training=_median(sample.training for sample in timed),
-        training_wall=_median(sample.training_wall for sample in timed),
-        other_cpu=_median(sample.other_cpu for sample in timed),
+        training=_median(sample.training for sample in quiet),
+        training_wall=_median(sample.training_wall for sample in quiet),
+        other_cpu=_median(sample.other_cpu for sample in quiet),
         accuracies=tuple(sample.accuracy for sample in samples if sample.accuracy is not None),
         corrected=_mean(sample.corrected for sample in samples),
-        parts={part: statistics.median(sample.parts.get(part, 0.0) for sample in timed) for part in parts},
+        parts={part: statistics.median(sample.parts.get(part, 0.0) for sample in quiet) for part in parts},
     )
 
 

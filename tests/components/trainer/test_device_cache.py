@@ -92,12 +92,13 @@ PEAK = """
 
 @pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux provides the peak memory of a process")
-def test_loading_needs_memory_for_the_images_only_once() -> None:
+@pytest.mark.parametrize("onednn", ["0", "1"])
+def test_loading_needs_memory_for_the_images_only_once(onednn: str) -> None:
     rows = 30_000
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PEAK), str(rows)],
         cwd=REPOSITORY,
-        env=environment(),
+        env={**environment(), "TF_ENABLE_ONEDNN_OPTS": onednn},  # it has an allocator of its own
         capture_output=True,
         text=True,
         timeout=120,
