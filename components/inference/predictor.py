@@ -21,7 +21,7 @@ NETWORK_LAYER = "digit_cnn"
 AVERAGED_LAYER = "averaged"
 """Name of the layer around it that averages over shifts (see `average_over_shifts`)."""
 BATCH_SIZE = 1000
-"""Images per forward pass, with their shifted copies; limits the memory of the activations."""
+"""Images per forward pass; limits the memory of the activations. Shifted copies of an image count as images."""
 
 
 class Predictor(Protocol):
@@ -149,8 +149,8 @@ def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor
 
 
 def _batches(images: NDArray[Any], model: Stored[Model]) -> Iterator[NDArray[Any]]:
-    """Yield images of one forward pass at a time."""
-    rows = BATCH_SIZE // len(windows(model.artifact.test_time_shift))
+    """Return the images in batches, one for each forward pass."""
+    rows = max(1, BATCH_SIZE // len(windows(model.artifact.test_time_shift)))
     return (images[start : start + rows] for start in range(0, len(images), rows))
 
 

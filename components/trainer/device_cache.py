@@ -58,6 +58,7 @@ class DeviceCache:
         """
         if self._own_rows is None and self._loaded == (start, rows):
             return
+        self._loaded = (-1, 0)  # until all images are loaded: an error leaves some of the previous ones
         self._labels.assign(np.take(self.split.labels, np.arange(start, start + rows), mode="wrap"))
         if self._own_rows is None:
             self._load_images(rows, lambda first, last: self._read(start + first, start + last))
@@ -83,16 +84,16 @@ class DeviceCache:
         # input, whose memory is that of the variable. Assigning to slices of the variable took five times as long.
         chunk_rows = max(1, CHUNK_BYTES // row_bytes(self.split))
         with tf.device(self._images.device):
-            images = self._room_for(count)
+            images = self._reserve(count)
             for first in range(0, count, chunk_rows):
                 last = min(first + chunk_rows, count)
                 positions = np.arange(first, last, dtype=np.int32)
                 images = tf.raw_ops.InplaceUpdate(x=images, i=positions, v=read(first, last))
 
-    def _room_for(self, count: int) -> Any:
-        """Return the tensor of the loaded images, with room for `count` or more: the next rows replace the previous."""
-        # TensorFlow's allocator for oneDNN keeps memory that is freed, and gives a part of it to the next small tensor:
-        # a block would not fit into the memory of the previous one.
+    def _reserve(self, count: int) -> Any:
+        """Return the tensor of the images, with at least `count` rows; new images overwrite the previous ones."""
+        # TensorFlow's allocator for oneDNN keeps freed memory and gives a part of it to the next small tensor: a new
+        # tensor for each block would not fit into the memory of the previous one.
         if len(self._images.read_value()) < count:
             self._images.assign(np.zeros((0, *self._images.shape[1:]), np.float32))
             self._images.assign(tf.raw_ops.Empty(shape=(count, *self._images.shape[1:]), dtype=self._images.dtype))

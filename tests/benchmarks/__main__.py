@@ -6,7 +6,9 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +114,10 @@ def growth(benchmark: Benchmark) -> None:
         scalings = fit_scalings(points)
         benchmark.results.put("scaling", scalings)
         print_scalings(points, scalings)
-        print(f"figure: {draw_growth(points, scalings, options.output / 'bench-growth.png')}")
+        # Matplotlib in this process would be a part of the peak memory of all processes that it starts later.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            figure = pool.submit(draw_growth, points, scalings, options.output / "bench-growth.png").result()
+        print(f"figure: {figure}")
 
 
 def commands(benchmark: Benchmark) -> None:

@@ -152,8 +152,10 @@ def wait_until_quiet() -> None:
             return
 
 
-def timed(runs: Sequence[Measured], disturbance: Callable[[Measured], Disturbance | None]) -> Sequence[Measured]:
-    """Return the runs whose times count: those that are undisturbed, or all if none is."""
+def undisturbed_runs(
+    runs: Sequence[Measured], disturbance: Callable[[Measured], Disturbance | None]
+) -> Sequence[Measured]:
+    """Return the runs whose times count: the undisturbed ones, or all if there are none."""
     return [run for run in runs if not ((found := disturbance(run)) and found.is_disturbed)] or runs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class LargeMeasurement:
         name: what it did.
         wall: seconds.
         cpu: CPU-seconds, with those of its worker processes.
-        own_cpu: CPU-seconds without those of its worker processes, until a second before its end.
+        own_cpu: CPU-seconds without those of its worker processes, until at most a second before its end.
         peak: peak resident memory of all its processes together, in bytes.
         disturbance: what other programs did meanwhile.
     """
@@ -81,11 +82,15 @@ class LargeData:
             ("reading of one epoch", [sys.executable, "-m", "tests.benchmarks.epoch", str(root)], root / "none"),
         )
         measured = []
-        for name, command, output in steps:
-            found = self._measure(name, command, output)
-            if found is None:
-                break
-            measured.append(found)
+        try:
+            for name, command, output in steps:
+                found = self._measure(name, command, output)
+                if found is None:
+                    break
+                measured.append(found)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(root, ignore_errors=True)
         print_table(
             (
                 f"{repetitions} variants of each image",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROCESSES = Path("/proc")
 PARENT, USER_TICKS, SYSTEM_TICKS, RESIDENT_PAGES = 1, 11, 12, 21
-"""Fields of a `stat` file behind the name of the program."""
+"""Indices of the fields of a `stat` file after the name of the program."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from itertools import count
 from operator import attrgetter
 from pathlib import Path
 
-from tests.benchmarks.disturbance import Disturbance, timed, undisturbed
+from tests.benchmarks.disturbance import Disturbance, undisturbed, undisturbed_runs
 from tests.benchmarks.measure import ProcessMeasurement, measure_process
 from tests.benchmarks.object_store import LATENCY_SECONDS, ObjectStore, Transferred
 from tests.benchmarks.programs import FINISHED
@@ -44,7 +44,7 @@ class RemoteMeasurement:
         requests: number of requests; 0 with a folder.
         sent: bytes of the requests.
         received: bytes of the responses.
-        disturbance: what other programs did meanwhile, such as the store and its proxy.
+        disturbance: what other programs did meanwhile, without the store and its proxy.
     """
 
     name: str
@@ -224,7 +224,7 @@ def _train_and_terminate(command: Sequence[str], variables: Mapping[str, str], *
 
 
 def _row(samples: Sequence[RemoteMeasurement]) -> tuple[str, ...]:
-    quiet = timed(samples, attrgetter("disturbance"))
+    quiet = undisturbed_runs(samples, attrgetter("disturbance"))
     return (
         samples[0].name,
         samples[0].root,

@@ -9,19 +9,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
-from tests.benchmarks.disturbance import Disturbance, Watch, undisturbed
+from tests.benchmarks.disturbance import Disturbance, Watch, undisturbed, undisturbed_runs
 from tests.benchmarks.measure import measure_undisturbed, without
+from tests.benchmarks.table import number, percent, print_table
 from tests.support.processes import REPOSITORY, environment
 
 ENDLESS = ("trainer.epochs=10000", "trainer.monitor=epoch")
-"""The training that is terminated: too long to end, and without early stopping."""
+"""Settings of the training that is terminated: it does not end before."""
 TIMED_TRAINING = """
 import json, sys, time
 from pathlib import Path
@@ -45,67 +45,103 @@ print("SECONDS " + json.dumps(seconds))
 """
 
 
+VARIANTS: dict[str, tuple[str, list[str]]] = {
+    "as shipped": ("plain", []),
+    "no checkpoint but the last": ("plain", ["trainer.checkpoint.every_seconds=0"]),
+    "op determinism": ("deterministic", []),
+}
+"""For each variant of the training, the argument of `TIMED_TRAINING` and settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedTraining:
+    """A training and the checkpoints that it wrote.
+
+    Attributes:
+        variant: its name.
+        seconds: of the Trainer's step.
+        cpu_seconds: of the Trainer's step.
+        weights_sha256: of the trained network.
+        checkpoint_seconds: of each checkpoint.
+        disturbance: what other programs did meanwhile.
+    """
+
+    variant: str
+    seconds: float
+    cpu_seconds: float
+    weights_sha256: str
+    checkpoint_seconds: Sequence[float]
+    disturbance: Disturbance
+
+
 def measure_checkpoints(
     config: Path, overrides: list[str], roots: Path, *, times: int, timeout: float, attempts: int
-) -> dict[str, Any]:
+) -> list[TimedTraining]:
     """Train alternately as shipped, without checkpoints, and with op determinism; print and return the times.
 
     Args:
         config: the configuration.
         overrides: values of its keys.
         roots: folder for the root of each training.
-        times: number of trainings of each kind.
+        times: number of trainings of each variant.
         timeout: seconds for each training.
         attempts: see `undisturbed`.
     """
-    variants = {
-        "as shipped": ("plain", []),
-        "no checkpoint but the last": ("plain", ["trainer.checkpoint.every_seconds=0"]),
-        "op determinism": ("deterministic", []),
-    }
-    walls: dict[str, list[float]] = {name: [] for name in variants}
-    cpus: dict[str, list[float]] = {name: [] for name in variants}
-    weights: dict[str, set[str]] = {name: set() for name in variants}
-    write_seconds: list[float] = []
-    fractions: list[float] = []
-    disturbances: list[Disturbance] = []
-    for number in range(times):
-        for name, (mode, more) in variants.items():
-            root = roots / f"{name.replace(' ', '-')}-{number}"
+    trainings: dict[str, list[TimedTraining]] = {variant: [] for variant in VARIANTS}
+    for round_number in range(times):
+        for variant, (mode, more) in VARIANTS.items():
+            root = roots / f"{variant.replace(' ', '-')}-{round_number}"
             command = [sys.executable, "-c", TIMED_TRAINING, mode, str(config), str(root), *overrides, *more]
             done = measure_undisturbed(without(root, command), timeout=timeout, attempts=attempts)
             if done.failure:
-                raise SystemExit(f"error: training, {name}: {done.failure}")
-            disturbances.append(done.disturbance)
+                raise SystemExit(f"error: training, {variant}: {done.failure}")
             latest = root / "runs" / "latest"
             (step,) = json.loads((latest / "run.json").read_text())["steps"][2:]
-            walls[name].append(step["seconds"])
-            cpus[name].append(step["cpu_seconds"])
-            weights[name].add(json.loads((latest / "trainer/manifest.json").read_text())["artifact"]["weights_sha256"])
-            if name == "as shipped":
-                seconds = json.loads(done.stdout.splitlines()[-1].removeprefix("SECONDS "))
-                write_seconds += seconds
-                fractions.append(sum(seconds) / step["seconds"])
-    shipped_wall, shipped_cpu = statistics.median(walls["as shipped"]), statistics.median(cpus["as shipped"])
-    for name in variants:
-        wall, cpu = statistics.median(walls[name]), statistics.median(cpus[name])
-        print(
-            f"training, {name:<28} {times} {wall:8.2f} s {cpu:8.2f} cpu s  ratios to shipped"
-            f" {wall / shipped_wall:.3f} {cpu / shipped_cpu:.3f}  {len(weights[name])} different weights",
-            flush=True,
+            model = json.loads((latest / "trainer" / "manifest.json").read_text())["artifact"]
+            training = TimedTraining(
+                variant=variant,
+                seconds=step["seconds"],
+                cpu_seconds=step["cpu_seconds"],
+                weights_sha256=model["weights_sha256"],
+                checkpoint_seconds=json.loads(done.stdout.splitlines()[-1].removeprefix("SECONDS ")),
+                disturbance=done.disturbance,
+            )
+            trainings[variant].append(training)
+    _print_trainings(trainings)
+    return [training for own in trainings.values() for training in own]
+
+
+def _print_trainings(trainings: Mapping[str, Sequence[TimedTraining]]) -> None:
+    """Print the medians of each variant, and those of the checkpoints of the first one."""
+    quiet = {variant: undisturbed_runs(own, attrgetter("disturbance")) for variant, own in trainings.items()}
+    medians = {
+        variant: (statistics.median(one.seconds for one in own), statistics.median(one.cpu_seconds for one in own))
+        for variant, own in quiet.items()
+    }
+    shipped, *_ = quiet
+    rows = [
+        (
+            variant,
+            str(len(own)),
+            str(sum(one.disturbance.is_disturbed for one in own)),
+            number(medians[variant][0]),
+            number(medians[variant][1]),
+            number(medians[variant][0] / medians[shipped][0], 3),
+            number(medians[variant][1] / medians[shipped][1], 3),
+            str(len({one.weights_sha256 for one in own})),
         )
+        for variant, own in trainings.items()
+    ]
+    print_table(
+        ("training, medians", "n", "disturbed", "s", "cpu s", "s / shipped", "cpu / shipped", "different weights"), rows
+    )
+    seconds = [each for one in quiet[shipped] for each in one.checkpoint_seconds]
+    fraction = statistics.median(sum(one.checkpoint_seconds) / one.seconds for one in quiet[shipped])
     print(
-        f"a checkpoint: {1000 * statistics.median(write_seconds):.1f} ms (maximum {1000 * max(write_seconds):.1f}), "
-        f"{len(write_seconds) / times:.0f} in a training, {statistics.median(fractions):.3%} of its time",
+        f"a checkpoint: {1000 * statistics.median(seconds):.1f} ms (maximum {1000 * max(seconds):.1f}), "
+        f"{len(seconds) / len(quiet[shipped]):.0f} in a training, {percent(fraction)} % of its time",
         flush=True,
     )
-    return {
-        "walls": walls,
-        "cpus": cpus,
-        "write_seconds": write_seconds,
-        "fractions": fractions,
-        "disturbances": disturbances,
-    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,11 +167,15 @@ def measure_termination(
     options = [word for override in (*overrides, *ENDLESS) for word in ("--set", override)]
     command = [sys.executable, "-m", "job", "run", "--config", str(config), "--root", str(root), *options]
     found = [
-        undisturbed(partial(_terminate, command, delay=2.5 + number / 2), attrgetter("disturbance"), attempts=attempts)
-        for number in range(times)
+        undisturbed(partial(_terminate, command, delay=2.5 + moment / 2), attrgetter("disturbance"), attempts=attempts)
+        for moment in range(times)
     ]
-    seconds = [one.seconds for one in found]
-    print(f"SIGTERM to exit 143 in training: median {statistics.median(seconds):.2f} s, maximum {max(seconds):.2f} s")
+    quiet = undisturbed_runs(found, attrgetter("disturbance"))
+    seconds = [one.seconds for one in quiet]
+    print(
+        f"SIGTERM to exit 143 in training, {len(quiet)} runs: median {statistics.median(seconds):.2f} s, "
+        f"maximum {max(seconds):.2f} s"
+    )
     return found
 
 

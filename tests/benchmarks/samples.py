@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from tests.benchmarks.disturbance import Disturbance, timed
+from tests.benchmarks.disturbance import Disturbance, undisturbed_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def ratio(samples: Sequence[Sample], program: str, unit: str, value: Callable[[S
 
 
 def _summary(samples: Sequence[Sample]) -> Summary:
-    quiet = timed(samples, attrgetter("disturbance"))
+    quiet = undisturbed_runs(samples, attrgetter("disturbance"))
     parts = dict.fromkeys(part for sample in quiet for part in sample.parts)
     return Summary(
         count=len(samples),

@@ -47,7 +47,7 @@ from tests.benchmarks.programs import (
 )
 from tests.benchmarks.remote import measure_remote
 from tests.benchmarks.results import ResultsFile, earlier_measurements
-from tests.benchmarks.resuming import measure_checkpoints, measure_termination
+from tests.benchmarks.resuming import VARIANTS, measure_checkpoints, measure_termination
 from tests.benchmarks.samples import Sample, ratio, summarize
 from tests.benchmarks.scaling import fit_exponent, fit_scalings
 from tests.benchmarks.synthetic import write_synthetic
@@ -568,8 +568,8 @@ class TestResuming:
     def test_checkpoints_and_terminations_are_measured(self, tiny: Path, tmp_path: Path) -> None:
         config, overrides = preset_path("mnist-fast"), idx_source(tiny)
         found = measure_checkpoints(config, overrides, tmp_path / "roots", times=1, timeout=300, attempts=1)
-        assert found["write_seconds"]
-        assert len(found["disturbances"]) == 3
+        assert [one.variant for one in found] == list(VARIANTS)
+        assert all(one.checkpoint_seconds for one in found)
         terminations = measure_termination(config, overrides, tmp_path / "terminated", times=2, attempts=1)
         assert all(one.seconds > 0 for one in terminations)
 
@@ -669,7 +669,7 @@ class TestVariants:
 
 
 def test_modelled_step_adds_computation_transfer_and_latency() -> None:
-    model = Model(name="", seconds=0.1, parameters=25_000_000, repeated=0.2)
+    model = Model(name="", seconds=0.1, parameters=25_000_000, added_per_worker=0.2)
     step = modelled_step(model, workers=4, gigabits=10)
     assert step == pytest.approx(0.02 + 0.02 + 0.12 + 0.0009)  # 150 MB over 10 Gbit/s, 18 messages of 50 microseconds
     assert modelled_step(model, workers=1, gigabits=10) == pytest.approx(0.1)

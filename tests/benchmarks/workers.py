@@ -16,7 +16,7 @@ from typing import Any
 
 from components.base.cluster import Cluster
 from components.testing.fakes import FakeExampleGen
-from tests.benchmarks.disturbance import Disturbance, Watch, timed, undisturbed
+from tests.benchmarks.disturbance import Disturbance, Watch, undisturbed, undisturbed_runs
 from tests.benchmarks.results import ResultsFile
 from tests.support import namespaces
 from tests.support.workers import Worker, make_root, run_workers
@@ -45,17 +45,17 @@ class Model:
 
     name: str
     seconds: float
-    """Of a step on one machine, assumed."""
+    """Of a step on one machine: the measured CPU time of one device, or an assumption."""
     parameters: int
-    repeated: float
-    """The fraction of the computation that each worker repeats; b, if n workers together use 1 + b (n - 1) times the
-    CPU time of one device."""
+    added_per_worker: float
+    """What each additional worker adds: n workers together use 1 + added_per_worker (n - 1) times the CPU time of one
+    device. Above 1, sums over all workers cost more than the step itself."""
 
 
 MODELS = (
-    Model(name="the built-in network", seconds=0.1, parameters=138_506, repeated=0.1),
-    Model(name="the same with batch normalization", seconds=0.1, parameters=138_700, repeated=0.5),
-    Model(name="ResNet-50, if no computation is repeated", seconds=0.5, parameters=25_600_000, repeated=0.0),
+    Model(name="the built-in network", seconds=0.029, parameters=138_506, added_per_worker=0.5),
+    Model(name="the same with batch normalization", seconds=0.032, parameters=138_700, added_per_worker=1.25),
+    Model(name="ResNet-50, if nothing is added", seconds=0.5, parameters=25_600_000, added_per_worker=0.0),
 )
 
 
@@ -87,7 +87,7 @@ def measure_workers(scratch: Path, *, times: int, attempts: int, results: Result
         return
     example_gen = FakeExampleGen(FakeExampleGen.Config(classes=CLASSES, per_class=IMAGES_PER_CLASS, size=28))
     root = make_root(scratch / "workers", example_gen)
-    measure_step(root, next(iter(NETWORKS)), 1)  # the process that starts the workers imports TensorFlow
+    measure_step(root, next(iter(NETWORKS)), 1)  # not counted: it starts the fork server, which imports TensorFlow
     for network in NETWORKS:
         alone = 0.0
         for count in COUNTS:
@@ -95,7 +95,9 @@ def measure_workers(scratch: Path, *, times: int, attempts: int, results: Result
             costs = [undisturbed(once, attrgetter("disturbance"), attempts=attempts) for _ in range(times)]
             for cost in costs:
                 results.append("workers", cost)
-            cpu_seconds = statistics.median(cost.cpu_seconds for cost in timed(costs, attrgetter("disturbance")))
+            cpu_seconds = statistics.median(
+                cost.cpu_seconds for cost in undisturbed_runs(costs, attrgetter("disturbance"))
+            )
             disturbed = sum(cost.disturbance.is_disturbed for cost in costs)
             sent_bytes = statistics.median(cost.sent_bytes for cost in costs)
             alone = alone or cpu_seconds
@@ -143,10 +145,9 @@ def measure_step(root: Path, network: str, count: int) -> StepCost:
 def modelled_step(model: Model, *, workers: int, gigabits: float) -> float:
     """Return the modelled seconds of a step with the same global batch on several machines.
 
-    Computation is divided evenly, except for the part that each worker repeats. A ring adds float32 gradients, and its
-    messages wait for each other.
+    They share the computation evenly. A ring adds float32 gradients, and its messages wait for each other.
     """
-    compute = model.seconds * ((1 - model.repeated) / workers + model.repeated)
+    compute = model.seconds * (1 + model.added_per_worker * (workers - 1)) / workers
     bits = 2 * (workers - 1) / workers * model.parameters * 32
     latency = 2 * (workers - 1) * LATENCY_SECONDS * RINGS
     return compute + bits / (gigabits * 1e9) + latency
@@ -158,4 +159,6 @@ def print_model() -> None:
         for gigabits in GIGABITS:
             times = [modelled_step(model, workers=count, gigabits=gigabits) for count in MODEL_COUNTS]
             ratios = [f"{count}: {times[0] / each:.1f}" for count, each in zip(MODEL_COUNTS, times, strict=True)]
-            print(f"modelled speedup, {model.name}, {gigabits} Gbit/s: {'  '.join(ratios)}")
+            print(
+                f"modelled speedup, {model.name}, {1000 * model.seconds:.0f} ms, {gigabits} Gbit/s: {'  '.join(ratios)}"
+            )

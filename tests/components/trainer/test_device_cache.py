@@ -98,7 +98,7 @@ def test_loading_needs_memory_for_the_images_only_once(onednn: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PEAK), str(rows)],
         cwd=REPOSITORY,
-        env={**environment(), "TF_ENABLE_ONEDNN_OPTS": onednn},  # it has an allocator of its own
+        env={**environment(), "TF_ENABLE_ONEDNN_OPTS": onednn},  # its allocator keeps freed memory
         capture_output=True,
         text=True,
         timeout=120,
