@@ -38,16 +38,17 @@ class SplitStatistics:
 
     def to_examples_split(self, shards: tuple[ExamplesShard, ...]) -> ExamplesSplit:
         """Return the statistics as part of the manifest."""
-        # Exact in integers: a histogram of 256 gray levels gives both moments in one pass.
-        levels = np.arange(256, dtype=np.float64)
-        counts = self._levels.sum(axis=0)
-        mean = float(counts @ levels / counts.sum())
-        variance = float(counts @ (levels - mean) ** 2 / counts.sum())
+        # In integers, because the rounding of a sum of floats depends on the processor and on addresses in memory.
+        counts: list[int] = self._levels.sum(axis=0).tolist()
+        pixels = sum(counts)
+        total = sum(count * level for level, count in enumerate(counts))
+        squares = sum(count * level**2 for level, count in enumerate(counts))
+        variance = (squares * pixels - total**2) / pixels**2
         return ExamplesSplit(
             shards=shards,
             count=int(self._labels.sum()),
             label_counts=tuple(self._labels.tolist()),
-            pixel_mean=mean,
+            pixel_mean=total / pixels,
             pixel_std=variance**0.5,
             pixel_histogram=tuple(self._levels.reshape(-1, 16).sum(axis=1).tolist()),
             ink_histogram=tuple(self._ink.tolist()),

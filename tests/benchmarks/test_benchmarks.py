@@ -33,6 +33,7 @@ from tests.benchmarks.machine import torch_version
 from tests.benchmarks.measure import ProcessMeasurement, measure_process
 from tests.benchmarks.options import parse, select_seeds
 from tests.benchmarks.peers.common import read_idx
+from tests.benchmarks.process_tree import read_tree
 from tests.benchmarks.programs import (
     PROGRAMS,
     Inputs,
@@ -128,6 +129,11 @@ class TestPeers:
                 assert f"from {package}" not in script.read_text()
 
 
+def in_child(code: str) -> str:
+    """Return code that runs other code in a child process."""
+    return f"subprocess.run([sys.executable, '-c', {code!r}])"
+
+
 class TestMeasuring:
     def test_reports_time_and_memory_of_the_process(self) -> None:
         work = "import time\nheld = bytearray(300_000_000)\nwhile time.process_time() < 0.3: pass\nprint('done')"
@@ -144,11 +150,21 @@ class TestMeasuring:
 
     def test_child_processes_are_included(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tests.benchmarks.measure.TREE_SECONDS", 0.05)
-        work = "held = bytearray(200_000_000)\nimport time\nwhile time.process_time() < 0.5: pass"
-        child = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {work!r}])"
-        measured = measure_process([PYTHON, "-c", f"held = bytearray(200_000_000)\n{child}"], timeout=60)
-        assert measured.tree_peak > 400_000_000 > measured.peak
-        assert measured.own_cpu < 0.5 <= measured.cpu
+        work = "import time\nwhile time.process_time() < 0.5: pass"
+        measured = measure_process([PYTHON, "-c", f"import subprocess, sys\n{in_child(work)}"], timeout=60)
+        assert 0 < measured.own_cpu < 0.5 <= measured.cpu
+        assert measured.tree_peak >= measured.peak
+
+    def test_memory_of_child_processes_is_added(self) -> None:
+        held = "held = bytearray(200_000_000)\nprint(flush=True)\ninput()"
+        parent = f"import subprocess, sys\nheld = bytearray(200_000_000)\n{in_child(held)}"
+        with subprocess.Popen([PYTHON, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            usage = read_tree(process.pid)
+            process.communicate(b"\n")
+        assert 400_000_000 < usage.resident < 500_000_000
+        assert usage.cpu >= usage.own_cpu
 
     def test_server_does_not_disturb_a_run(self) -> None:
         server = iter([10.0, 1010.0])
