@@ -7,9 +7,8 @@ They are a part of the measurement: a run is disturbed only by other programs.
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from operator import attrgetter
@@ -21,7 +20,7 @@ from tests.benchmarks.object_store import LATENCY_SECONDS, ObjectStore, Transfer
 from tests.benchmarks.programs import FINISHED
 from tests.benchmarks.results import ResultsFile
 from tests.benchmarks.table import number, print_table
-from tests.support.processes import REPOSITORY, environment
+from tests.benchmarks.terminate import terminate_in_training
 
 CACHED = 5
 """Runs that reuse everything."""
@@ -118,7 +117,8 @@ class Measuring:
     def _interrupted_run(self, kind: str) -> Run:
         """Interrupt a run, and return the one that resumes it on another machine."""
         interrupted = Run(command=self._command(self._new_root(kind), RESUMED), cache=self._new_cache())
-        _train_and_terminate(interrupted.command, self._variables(kind, interrupted.cache), timeout=self.timeout)
+        variables = self._variables(kind, interrupted.cache)
+        terminate_in_training(interrupted.command, variables=variables, timeout=self.timeout)
         return replace(interrupted, cache=self._new_cache())
 
     def _new_root(self, kind: str) -> str:
@@ -206,21 +206,6 @@ def measure_remote(
         ("run, medians", "root", "n", "disturbed", "wall s", "cpu s", "peak MB", "requests", "MB sent", "MB received"),
         [_row(samples) for samples in groups if samples],
     )
-
-
-def _train_and_terminate(command: Sequence[str], variables: Mapping[str, str], *, timeout: float) -> None:
-    """Send SIGTERM to a run after its first epoch, and wait for its end."""
-    env = {**environment(), "PYTHONUNBUFFERED": "1", **variables}
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith(" epoch"):
-                break
-        process.terminate()
-        process.stdout.read()
-        process.wait(timeout=timeout)
 
 
 def _row(samples: Sequence[RemoteMeasurement]) -> tuple[str, ...]:

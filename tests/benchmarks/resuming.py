@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import resource
-import signal
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +15,7 @@ from pathlib import Path
 from tests.benchmarks.disturbance import Disturbance, Watch, undisturbed, undisturbed_runs
 from tests.benchmarks.measure import measure_undisturbed, without
 from tests.benchmarks.table import number, percent, print_table
-from tests.support.processes import REPOSITORY, environment
+from tests.benchmarks.terminate import terminate_in_training
 
 ENDLESS = ("trainer.epochs=10000", "trainer.monitor=epoch")
 """Settings of the training that is terminated: it does not end before."""
@@ -180,23 +177,10 @@ def measure_termination(
 
 
 def _terminate(command: Sequence[str], *, delay: float) -> Termination:
-    """Send SIGTERM to a run, some seconds after its first epoch or after it has resumed."""
     before, watch = _cpu_of_ended_processes(), Watch()
-    env = {**environment(), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith((" epoch", "  resumed")):
-                break
-        time.sleep(delay)
-        requested = time.perf_counter()
-        process.send_signal(signal.SIGTERM)
-        process.stdout.read()
-        if (code := process.wait()) != 143:
-            raise SystemExit(f"error: a terminated training ended with exit code {code}, not 143")
-        seconds = time.perf_counter() - requested
+    code, seconds = terminate_in_training(command, delay=delay)
+    if code != 143:
+        raise SystemExit(f"error: a terminated training ended with exit code {code}, not 143")
     return Termination(seconds=seconds, disturbance=watch.stop(_cpu_of_ended_processes() - before))
 
 
